@@ -1,0 +1,68 @@
+import { Context } from '@temporalio/activity';
+import type { z } from 'zod';
+import { ArtifactRef, PatientKey } from '../contracts/artifact.ts';
+import { HEARTBEAT } from '../contracts/messages.ts';
+import { type FailureSubject, toFailure } from './failures.ts';
+
+/** What a stage may know of the attempt that runs it. */
+export interface Attempt {
+  /** Aborts on cancellation, time-out and when the worker shuts down. */
+  readonly signal: AbortSignal;
+  /** 1, 2, ... */
+  readonly number: number;
+  /** What the next heartbeats carry: a pointer and figures, never data. */
+  report(details: unknown): void;
+  /** Sends a signal to the workflow. Best effort: what it tells is for people, so a failure changes nothing. */
+  tell(signal: string, value: unknown): void;
+}
+
+/**
+ * Makes an activity of a stage: checks the input by its schema, tells the server once a second that the attempt lives,
+ * hands on cancellation, and classifies whatever goes wrong.
+ *
+ * The heartbeat's timer runs on the main thread, where nothing else may take long: a stage hands its work to a thread.
+ */
+export function activity<I extends z.ZodType, R>(
+  schema: I,
+  stage: (input: z.infer<I>, attempt: Attempt) => Promise<R>,
+): (input: z.input<I>) => Promise<R> {
+  return async (raw) => {
+    // Held here, because in timers and abort listeners the activity's context is gone.
+    const context = Context.current();
+    let details: unknown;
+    const beat = setInterval(() => context.heartbeat(details), HEARTBEAT.everyMs);
+    const attempt: Attempt = {
+      signal: context.cancellationSignal,
+      number: context.info.attempt,
+      report: (value) => {
+        details = value;
+      },
+      tell: (signal, value) => tell(context, signal, value),
+    };
+    try {
+      return await stage(schema.parse(raw), attempt);
+    } catch (error) {
+      // A cancelled stage ends in many ways (aborted requests, ended threads); all of them are the cancellation.
+      if (attempt.signal.aborted) throw toFailure(attempt.signal.reason);
+      throw toFailure(error, subjectOf(raw));
+    } finally {
+      clearInterval(beat);
+    }
+  };
+}
+
+function tell(context: Context, signal: string, value: unknown): void {
+  const workflow = context.info.workflowExecution;
+  if (!workflow) return;
+  context.client.workflow
+    .getHandle(workflow.workflowId, workflow.runId)
+    .signal(signal, value)
+    .catch((error: unknown) => context.log.debug('the workflow was not told', { signal, error }));
+}
+
+function subjectOf(input: unknown): FailureSubject {
+  const { patient, files } = (input ?? {}) as Record<string, unknown>;
+  const key = PatientKey.safeParse(patient);
+  const ref = ArtifactRef.safeParse(files);
+  return { ...(key.success && { patient: key.data }), ...(ref.success && { files: ref.data }) };
+}

@@ -1,0 +1,38 @@
+import type { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
+import type { ObjectStore } from '../lib/artifacts/store.ts';
+import type { Tasks } from './tasks.ts';
+
+/** All that activities need from outside; `workers/` makes it, tests make their own. */
+export interface ActivityDeps {
+  readonly artifacts: ArtifactStore;
+  /** The store below `artifacts`, for the chain of checkpoints. */
+  readonly store: ObjectStore;
+  readonly compute: Compute;
+  /** Folder for downloads in progress. */
+  readonly cacheDir: string;
+  /** Folder of the models that come with samflow, by name. */
+  readonly modelsDir: string;
+  /** Another bucket of the store's server; checkpoints may lie there. */
+  openBucket(bucket: string): ObjectStore;
+  /** The Hugging Face hub; `token` is a secret. */
+  readonly hub: { readonly endpoint: string; readonly token: string | null };
+  /** Key of the patients' pseudonyms; only `download` needs it. */
+  readonly patientKey: string | null;
+  /** Threads of a model session. */
+  readonly threads: number;
+}
+
+type TaskName = keyof Tasks;
+
+/** Runs a task of the library in a thread, so that the main thread stays free for heartbeats and cancellation. */
+export interface Compute {
+  /**
+   * Byte arrays in the input are moved, not copied, where they own their whole buffer: do not use them afterwards.
+   * When the signal aborts, the thread is ended in the middle of its work.
+   */
+  run<N extends TaskName>(
+    name: N,
+    input: Parameters<Tasks[N]>[0],
+    signal: AbortSignal,
+  ): Promise<Awaited<ReturnType<Tasks[N]>>>;
+}

@@ -1,0 +1,27 @@
+import type { EncodedPatient } from '../contracts/stages.ts';
+import type { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
+import { u16 } from '../lib/safetensors.ts';
+import { readTensors } from './models.ts';
+
+/** Name of the tensor in an `embeddings` artifact: F16 [N, C, h, w]. */
+export const EMBEDDINGS = 'embeddings';
+
+/** A patient's embeddings, one view [C, h, w] of half floats a slice, in the order of the slices artifact. */
+export async function readEmbeddings(artifacts: ArtifactStore, { shards }: EncodedPatient): Promise<Uint16Array[]> {
+  const rows: Uint16Array[] = [];
+  for (const { embeddings } of shards) {
+    const tensor = (await readTensors(artifacts, embeddings)).get(EMBEDDINGS);
+    if (!tensor) throw new TypeError(`${embeddings.key} holds no ${EMBEDDINGS}`);
+    const [count = 0, ...shape] = tensor.shape;
+    const size = shape.reduce((product, axis) => product * axis, 1);
+    const values = u16(tensor);
+    for (let row = 0; row < count; row++) rows.push(values.subarray(row * size, (row + 1) * size));
+  }
+  return rows;
+}
+
+/** What an encoded patient is, for a memo's inputs. */
+export const encodedDigests = ({ slices, shards }: EncodedPatient): string[] => [
+  slices.sha256,
+  ...shards.map(({ embeddings }) => embeddings.sha256),
+];

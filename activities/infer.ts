@@ -1,0 +1,76 @@
+import { InferInput, InferResult, ModelPackage } from '../contracts/stages.ts';
+import { MaskDecoder, segmentSlices } from '../lib/training/decoder.ts';
+import { type Attempt, activity } from './activity.ts';
+import type { ActivityDeps } from './deps.ts';
+import type { Sessions } from './sessions.ts';
+import type { Plan } from './tasks.ts';
+
+const VERSION = 2;
+const Result = InferResult.omit({ reused: true, seconds: true, patient: true });
+/** Slices encoded in one go. */
+const BATCH = 8;
+
+/** Segments one scan with a packaged model, by boxes that were made without any truth. */
+export const createInfer = (deps: ActivityDeps, sessions: Sessions) =>
+  activity(InferInput, async ({ package: ref, patient, volume }, attempt): Promise<InferResult> => {
+    const { artifacts, compute } = deps;
+    const { signal } = attempt;
+    const { value, reused, seconds } = await artifacts.memo({
+      stage: 'infer',
+      version: VERSION,
+      parameters: {},
+      inputs: [ref.sha256, volume.sha256],
+      schema: Result,
+      signal,
+      compute: async () => {
+        const model = await artifacts.getJson(ref, ModelPackage);
+        const { slices, prompts, prior } = model;
+        const plan = await compute.run('plan', { volume: await artifacts.get(volume), slices, prompts, prior }, signal);
+        const masks = await segment(plan, model, sessions, attempt);
+        const { axis, rows } = plan;
+        const grid = { volume: await artifacts.get(volume), masks, axis, index: rows.map(({ index }) => index) };
+        const { bytes, ...facts } = await compute.run('mask', grid, signal);
+        return {
+          ...facts,
+          mask: await artifacts.put('mask', bytes, 'application/gzip'),
+          promptedSlices: rows.length,
+          // Without a prior (its artifact says null) the whole image is the prompt.
+          prompts: prompts.automatic === 'prior' && prior === null ? ('image' as const) : prompts.automatic,
+        };
+      },
+    });
+    return { patient, ...value, reused, seconds };
+  });
+
+/** Masks [N, H, W] of the planned slices. */
+async function segment(
+  { rows, height, width }: Plan,
+  { model, weights }: ModelPackage,
+  sessions: Sessions,
+  { signal, report }: Attempt,
+): Promise<Uint8Array> {
+  const area = height * width;
+  const masks = new Uint8Array(rows.length * area);
+  const tuned = await sessions.tuned(model, weights);
+  const encoder = await sessions.encoder(model, { ...tuned, weights });
+  const size = encoder.embeddingShape.reduce((product, axis) => product * axis, 1);
+  const decoder = await MaskDecoder.open(tuned.model, sessions.options(model));
+  try {
+    for (let from = 0; from < rows.length; from += BATCH) {
+      const batch = rows.slice(from, from + BATCH);
+      const pixels = new Uint8Array(batch.length * area);
+      for (const [at, row] of batch.entries()) pixels.set(row.pixels, at * area);
+      const embeddings = await encoder.encode(pixels, batch.length, height, width, signal);
+      const slices = batch.map(({ boxes }, at) => ({
+        boxes,
+        embedding: embeddings.subarray(at * size, (at + 1) * size),
+      }));
+      const found = await segmentSlices(decoder, slices, height, width, signal);
+      for (const [at, mask] of found.entries()) masks.set(mask, (from + at) * area);
+      report({ done: from + batch.length, total: rows.length });
+    }
+  } finally {
+    await decoder.close();
+  }
+  return masks;
+}

@@ -1,0 +1,65 @@
+import type { ArtifactRef } from '../contracts/artifact.ts';
+import type { ModelRef } from '../contracts/stages.ts';
+import type { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
+import type { Device, SessionOptions } from '../lib/runtime/session.ts';
+import { changesEncoder, type SamModel, withTensors } from '../lib/sam/model.ts';
+import { ImageEncoder } from '../lib/training/encoder.ts';
+import type { ActivityDeps } from './deps.ts';
+import { Models, modelDigests, readTensors } from './models.ts';
+
+/** A model with the tensors that a training changed. */
+export interface TunedModel {
+  readonly model: SamModel;
+  /** Whether its embeddings are others than those of the model it came from. */
+  readonly hasOwnEncoder: boolean;
+}
+
+/**
+ * The encoder between two shards: opening it costs more than a shard does. One is held open, for the model that was asked
+ * for last, and it is closed when other work wants the memory.
+ */
+export class Sessions {
+  readonly models: Models;
+  readonly #artifacts: ArtifactStore;
+  readonly #threads: number;
+  #open: { key: string; encoder: Promise<ImageEncoder> } | null = null;
+
+  constructor({ artifacts, threads }: Pick<ActivityDeps, 'artifacts' | 'threads'>) {
+    this.models = new Models(artifacts);
+    this.#artifacts = artifacts;
+    this.#threads = threads;
+  }
+
+  /** How sessions of a model are opened on this worker. */
+  options({ device }: ModelRef): Pick<SessionOptions, 'threads' | 'device'> {
+    return { threads: this.#threads, device: (device ?? 'cpu') as Device };
+  }
+
+  async tuned(ref: ModelRef, weights: ArtifactRef): Promise<TunedModel> {
+    const tensors = await readTensors(this.#artifacts, weights);
+    return { model: withTensors(await this.models.open(ref), tensors), hasOwnEncoder: changesEncoder(tensors) };
+  }
+
+  /** The encoder of a model, or of one that was tuned from it to these weights. */
+  async encoder(ref: ModelRef, tuned?: TunedModel & { weights: ArtifactRef }): Promise<ImageEncoder> {
+    const own = tuned?.hasOwnEncoder ? tuned : null;
+    const key = [...modelDigests(ref), ...(own ? [own.weights.sha256] : [])].join('/');
+    if (this.#open?.key !== key) {
+      await this.release();
+      const open = async () => {
+        const model = own?.model ?? (await this.models.open(ref));
+        return ImageEncoder.open(model, { ...this.options(ref), precision: ref.precision ?? 'auto' });
+      };
+      const encoder = open();
+      this.#open = { key, encoder };
+      encoder.catch(() => this.release());
+    }
+    return this.#open!.encoder;
+  }
+
+  async release(): Promise<void> {
+    const open = this.#open;
+    this.#open = null;
+    await open?.encoder.then((encoder) => encoder.close()).catch(() => undefined);
+  }
+}

@@ -1,0 +1,136 @@
+import type { Overlap } from '../contracts/stages.ts';
+import { automaticBoxes, type BoxPrior, priorOf } from '../lib/dataset/automatic-prompts.ts';
+import type { Box } from '../lib/dataset/components.ts';
+import { boxesOf, type Prompt, type PromptsSetting } from '../lib/dataset/prompts.ts';
+import {
+  decodeSlices,
+  encodeSlices,
+  type SliceStack,
+  type SlicesSetting,
+  sliceDigests,
+  sliceVolume,
+  unsliceMask,
+} from '../lib/dataset/slices.ts';
+import { decodeVolume, encodeVolume, type PatientFiles, readPatientVolume } from '../lib/dataset/volume-record.ts';
+import { overlap } from '../lib/metrics/overlap.ts';
+import { renderReport } from '../lib/report/render-report.ts';
+import type { ReportData } from '../lib/report/report-data.ts';
+import { writeMaskOnNativeGrid } from '../lib/volume/nifti-write.ts';
+
+/**
+ * What runs in compute threads: library functions from bytes to bytes, and nothing else. A thread knows neither Temporal
+ * nor the store. Artifacts go in and out in their stored form, which is one buffer that moves between threads for free.
+ */
+export const tasks = { convert, slice, digests, prompts, boxes, prior, plan, score, mask, report };
+export type Tasks = typeof tasks;
+
+type Triple = [number, number, number];
+
+async function convert(files: PatientFiles) {
+  const volume = await readPatientVolume(files);
+  return {
+    bytes: encodeVolume(volume),
+    shape: [...volume.shape] as Triple,
+    spacingMm: [...volume.spacingMm] as Triple,
+    axisCodes: volume.native.axisCodes,
+    foregroundVoxels: volume.mask && countForeground(volume.mask),
+    repairs: volume.repairs,
+  };
+}
+
+function slice({ volume, setting }: { volume: Uint8Array; setting: SlicesSetting }) {
+  const stack = sliceVolume(decodeVolume(volume), setting);
+  const { index, total, height, width } = stack;
+  return { bytes: encodeSlices(stack), count: index.length, total, height, width };
+}
+
+/** Hashes of the slices' pixels, for the leak audit. */
+function digests({ slices }: { slices: Uint8Array }) {
+  return sliceDigests(decodeSlices(slices));
+}
+
+/** Prompts from the truth, row by row. */
+function prompts({ slices, setting }: { slices: Uint8Array; setting: PromptsSetting }): Prompt[][] {
+  return rowsOf(decodeSlices(slices), (row, stack) => boxesOf(row.mask, stack.height, stack.width, setting));
+}
+
+/** The same without the objects' masks, with what is needed to lay predictions back. */
+function boxes({ slices, setting }: { slices: Uint8Array; setting: PromptsSetting }) {
+  const stack = decodeSlices(slices);
+  const rows = rowsOf(stack, ({ index, mask }) => ({
+    index,
+    boxes: boxesOf(mask, stack.height, stack.width, setting).map(({ box }) => box),
+  }));
+  return { height: stack.height, width: stack.width, rows };
+}
+
+function prior({ slices }: { slices: readonly Uint8Array[] }): BoxPrior | null {
+  return priorOf(slices.map(decodeSlices));
+}
+
+export interface Plan extends Pick<SliceStack, 'height' | 'width' | 'axis'> {
+  /** Slices to segment: position along the axis, pixels [H, W] and boxes. */
+  readonly rows: { readonly index: number; readonly pixels: Uint8Array; readonly boxes: Box[] }[];
+}
+
+/** Which slices of a scan are segmented, and by which boxes, without looking at any truth. */
+function plan(o: { volume: Uint8Array; slices: SlicesSetting; prompts: PromptsSetting; prior: BoxPrior | null }): Plan {
+  const stack = sliceVolume(decodeVolume(o.volume), o.slices, { all: true });
+  const boxes = automaticBoxes(stack, o.prompts.automatic, o.prior, o.prompts);
+  const { height, width, axis } = stack;
+  const rows = rowsOf(stack, ({ pixels, index }, _, row) => ({ index, pixels: pixels.slice(), boxes: boxes[row]! }));
+  return { height, width, axis, rows: rows.filter((row) => row.boxes.length > 0) };
+}
+
+/** Scores predictions [N, H, W] slice by slice and over the whole volume; a slice without a prediction counts as empty. */
+function score(o: { volume: Uint8Array; slices: Uint8Array; predictions: readonly Uint8Array[] }) {
+  const stack = decodeSlices(o.slices);
+  const volume = decodeVolume(o.volume);
+  const truth = volume.mask!;
+  return o.predictions.map((prediction) => ({
+    volume: scores(overlap(unsliceMask(prediction, stack.index, volume, stack.axis), truth)),
+    slices: rowsOf(stack, ({ mask }, _, row) =>
+      scores(overlap(prediction.subarray(row * mask.length, (row + 1) * mask.length), mask)),
+    ),
+  }));
+}
+
+/** A mask by slices onto the scan's own grid. */
+function mask(o: { volume: Uint8Array; masks: Uint8Array; index: readonly number[]; axis: SliceStack['axis'] }) {
+  const volume = decodeVolume(o.volume);
+  const voxels = unsliceMask(o.masks, o.index, volume, o.axis);
+  return {
+    bytes: writeMaskOnNativeGrid(voxels, volume),
+    foregroundVoxels: countForeground(voxels),
+    overlap: volume.mask && scores(overlap(voxels, volume.mask)),
+  };
+}
+
+function report(data: ReportData): Uint8Array {
+  return new TextEncoder().encode(renderReport(data));
+}
+
+const scores = ({ dice, iou }: Overlap): Overlap => ({ dice, iou });
+
+function countForeground(mask: Uint8Array): number {
+  let count = 0;
+  for (const value of mask) count += value === 0 ? 0 : 1;
+  return count;
+}
+
+interface Row {
+  readonly index: number;
+  /** [H, W] */
+  readonly pixels: Uint8Array;
+  /** [H, W]; all zero where the stack has no masks. */
+  readonly mask: Uint8Array;
+}
+
+function rowsOf<T>(stack: SliceStack, map: (row: Row, stack: SliceStack, at: number) => T): T[] {
+  const area = stack.height * stack.width;
+  const view = (array: Uint8Array, row: number): Uint8Array => array.subarray(row * area, (row + 1) * area);
+  const masks = stack.masks ?? new Uint8Array(stack.pixels.length);
+  return Array.from(stack.index, (index, row) =>
+    map({ index, pixels: view(stack.pixels, row), mask: view(masks, row) }, stack, row),
+  );
+}

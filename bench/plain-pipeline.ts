@@ -1,0 +1,108 @@
+import type { Client } from '@temporalio/client';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { type Activities, createActivities } from '../activities/index.ts';
+import type { PreparedRun } from '../cli/config/prepare.ts';
+import type { SliceResult } from '../contracts/stages.ts';
+import type { WorkerConfig } from '../workers/config.ts';
+import { openDeps } from '../workers/deps.ts';
+import { shardSlices } from '../workflows/shards.ts';
+
+export interface PlainRun {
+  readonly seconds: number;
+  /** Longest time between two heartbeats of one activity, ms; null where no activity lasted two intervals. */
+  readonly longestHeartbeatGapMs: number | null;
+}
+
+/**
+ * The stages of a run as a plain script: the same activities over the same store, called one after another in one
+ * process, without queues and history. What Temporal costs is measured against this. (`client` takes the signals of
+ * progress, which reach nobody.)
+ */
+export async function runPlainly(prepared: PreparedRun, config: WorkerConfig, client: Client): Promise<PlainRun> {
+  const { deps, store, close } = openDeps(config);
+  await store.ensureBucket();
+  const activities = createActivities(deps);
+  const gaps: number[] = [];
+  const call = <K extends keyof Activities>(
+    name: K,
+    input: Parameters<Activities[K]>[0],
+  ): ReturnType<Activities[K]> => {
+    const environment = new MockActivityEnvironment({}, { client });
+    let last = performance.now();
+    environment.on('heartbeat', () => {
+      gaps.push(performance.now() - last);
+      last = performance.now();
+    });
+    return environment.run(activities[name] as never, input) as ReturnType<Activities[K]>;
+  };
+
+  const started = performance.now();
+  const { name, dataset } = prepared.config;
+  const { model: modelConfig, slices, prompts, training, split: how } = prepared.settings;
+  const spec = await deps.artifacts.putJson('dataset-spec', prepared.spec);
+  const [downloaded, { model }] = await Promise.all([
+    call('download', { spec }),
+    call('importModel', { checkpoint: modelConfig.checkpoint }),
+  ]);
+  const patients = await Promise.all(
+    downloaded.patients.map(async ({ patient, files, split }) => {
+      const { volume } = await call('convert', { patient, files });
+      return { patient, split, volume, sliced: await call('slice', { patient, volume, slices }) };
+    }),
+  );
+  const groups = await call('split', {
+    patients: patients.map(({ patient, split, volume, sliced }) => ({ patient, split, volume, slices: sliced.slices })),
+    split: how,
+  });
+  const encoded = new Map<string, Awaited<ReturnType<typeof encodePatient>>>();
+  for (const { patient, sliced } of patients) encoded.set(patient, await encodePatient(patient, sliced));
+  const pick = (keys: readonly string[]) => keys.map((key) => encoded.get(key)!);
+  const test = groups.test.map((key) => ({
+    ...encoded.get(key)!,
+    volume: patients.find(({ patient }) => patient === key)!.volume,
+  }));
+  const { weights, curves, bestEpoch } = await call('fineTune', {
+    ...{ model, prompts, training },
+    train: pick(groups.train),
+    val: pick(groups.val),
+  });
+  const evaluated = await call('evaluate', { model, weights, test, prompts });
+  const metrics = { zeroShot: evaluated.zeroShot, fineTuned: evaluated.fineTuned };
+  const packaged = await call('package', {
+    ...{ name, target: dataset.target, model, weights, metrics, slices, prompts },
+    train: pick(groups.train).map(({ patient, slices }) => ({ patient, slices })),
+    learnedFrom: [...groups.train, ...groups.val],
+    heldOut: groups.test,
+    fingerprint: downloaded.fingerprint,
+  });
+  const masks = [];
+  for (const { patient, volume } of test)
+    masks.push(await call('infer', { package: packaged.package, patient, volume }));
+  await call('report', {
+    ...{
+      title: name,
+      run: prepared.run,
+      target: dataset.target,
+      settings: prepared.settings,
+      split: groups,
+      bestEpoch,
+      weights,
+    },
+    ...{ evaluation: evaluated.evaluation, curves, infer: masks, lineage: [] },
+    test: test.map(({ patient, slices }) => ({ patient, slices })),
+  });
+  const seconds = (performance.now() - started) / 1000;
+  await close();
+  return { seconds, longestHeartbeatGapMs: gaps.length > 0 ? Math.max(...gaps) : null };
+
+  async function encodePatient(patient: string, { slices, count }: SliceResult) {
+    const shards = [];
+    const step = shardSlices(model);
+    for (let from = 0; from < count; from += step) {
+      const to = Math.min(count, from + step);
+      const { embeddings } = await call('encodeShard', { model, slices, from, to });
+      shards.push({ embeddings, from, to });
+    }
+    return { patient, slices, shards };
+  }
+}

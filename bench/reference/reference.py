@@ -1,0 +1,209 @@
+"""The reference side of `npm run bench -- engine`: Hugging Face SamModel in PyTorch, Pillow and NumPy.
+
+A long-lived process. The first line that it writes is {"ready": versions}; from then on each line {"run": row} that it
+reads makes that row's work once and is answered by {"value": seconds} (bytes for `memory`) or {"error": reason}. What a row
+needs is made, and the work done once, when the row is first asked for.
+
+    python reference.py THREADS
+"""
+
+import importlib.metadata
+import json
+import pathlib
+import sys
+import time
+
+ANSWERS = sys.stdout
+# What libraries print must not come between the answers.
+sys.stdout = sys.stderr
+
+EMBEDDING = (256, 64, 64)
+MASK = (1, 256, 256)
+IMAGE_SIDE = 1024
+# Mean and standard deviation of each channel.
+IMAGENET = ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))
+
+
+def answer(line):
+    ANSWERS.write(json.dumps(line) + "\n")
+    ANSWERS.flush()
+
+
+def required_versions():
+    lines = pathlib.Path(__file__).with_name("requirements.txt").read_text().splitlines()
+    return dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+
+
+def version_problem():
+    """A sentence about the first package that is absent or of another version, or None."""
+    for package, required in required_versions().items():
+        try:
+            found = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            return f"{package} is not installed"
+        if found.split("+")[0] != required:
+            return f"{package} is {found}, not {required}"
+    return None
+
+
+class Models:
+    """SamModel of sam-vit-base's shape with random weights, made when first needed.
+
+    Time does not depend on values, save denormal ones, so the weights are drawn wide: the class's own initialisation, with
+    a deviation of 1e-10, runs into those.
+    """
+
+    _model = None
+
+    @classmethod
+    def get(cls):
+        import torch
+        from transformers import SamConfig, SamModel
+
+        if cls._model is None:
+            torch.manual_seed(0)
+            model = SamModel._from_config(SamConfig(), attn_implementation="sdpa")
+            with torch.no_grad():
+                for name, parameter in model.named_parameters():
+                    is_scale = "norm" in name and name.endswith("weight")
+                    parameter.fill_(1) if is_scale else parameter.normal_(0, 0.02)
+            model.requires_grad_(False)
+            cls._model = model.eval()
+        return cls._model
+
+
+def seconds_of(work):
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def boxes(images, per_image):
+    """[images, per_image, 4], corners in pixels of the model input."""
+    import torch
+
+    first = torch.tensor([112.0, 204.0, 634.0, 727.0])
+    shifts = torch.arange(images * per_image).reshape(images, per_image, 1)
+    return first + 8 * shifts
+
+
+def dice_cross_entropy(logits, target):
+    """MONAI's DiceCELoss(sigmoid=True, squared_pred=True) on [N, 1, H, W]."""
+    import torch
+    from torch.nn import functional
+
+    axes = (1, 2, 3)
+    predicted = torch.sigmoid(logits)
+    overlap = (predicted * target).sum(axes)
+    total = (predicted * predicted).sum(axes) + (target * target).sum(axes)
+    dice = 1 - (2 * overlap + 1e-5) / (total + 1e-5)
+    return dice.mean() + functional.binary_cross_entropy_with_logits(logits, target)
+
+
+def training_step(images, boxes_per_image):
+    """Forward, loss, backward and Adam on kept embeddings; encoder and prompt encoder are frozen."""
+    import torch
+
+    model = Models.get()
+    embeddings = torch.randn(images, *EMBEDDING)
+    prompts = boxes(images, boxes_per_image)
+    target = (torch.rand(images * boxes_per_image, *MASK) > 0.65).float()
+    parameters = list(model.mask_decoder.parameters())
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    optimiser = torch.optim.Adam(parameters, lr=1e-4)
+
+    def step():
+        optimiser.zero_grad()
+        found = model(image_embeddings=embeddings, input_boxes=prompts, multimask_output=False)
+        loss = dice_cross_entropy(found.pred_masks.reshape(target.shape), target)
+        loss.backward()
+        optimiser.step()
+        return loss.item()
+
+    return lambda: seconds_of(step)
+
+
+def adam():
+    """The optimiser's step alone, on the parameters of the mask decoder."""
+    import torch
+
+    shapes = [parameter.shape for parameter in Models.get().mask_decoder.parameters()]
+    parameters = [torch.nn.Parameter(torch.randn(shape)) for shape in shapes]
+    for parameter in parameters:
+        parameter.grad = torch.randn(parameter.shape)
+    optimiser = torch.optim.Adam(parameters, lr=1e-4)
+    return lambda: seconds_of(optimiser.step)
+
+
+def encode():
+    import torch
+
+    model = Models.get()
+    pixels = torch.randn(1, 3, IMAGE_SIDE, IMAGE_SIDE)
+    return lambda: seconds_of(lambda: model.get_image_embeddings(pixels))
+
+
+def resize():
+    """A grey image as model input: once resized by Pillow, then normalised by channel with NumPy."""
+    import numpy
+    from PIL import Image
+
+    pixels = numpy.random.default_rng(0).integers(0, 256, (512, 512), dtype=numpy.uint8)
+
+    def preprocess():
+        resized = Image.fromarray(pixels).resize((IMAGE_SIDE, IMAGE_SIDE), Image.Resampling.BILINEAR)
+        rescaled = numpy.asarray(resized).astype(numpy.float32) * numpy.float32(1 / 255)
+        height, width = rescaled.shape
+        padded = numpy.zeros((3, IMAGE_SIDE, IMAGE_SIDE), numpy.float32)
+        for channel, (mean, std) in enumerate(IMAGENET):
+            padded[channel, :height, :width] = (rescaled - numpy.float32(mean)) / numpy.float32(std)
+        return padded
+
+    return lambda: seconds_of(preprocess)
+
+
+def memory():
+    """Peak resident bytes of this process after three training steps of eight boxes; to be asked of a fresh process."""
+    step = training_step(8, 1)
+
+    def peak():
+        for _ in range(3):
+            step()
+        status = pathlib.Path("/proc/self/status").read_text()
+        return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
+    return peak
+
+
+ROWS = {
+    "step": lambda: training_step(1, 1),
+    "boxes": lambda: training_step(1, 4),
+    "adam": adam,
+    "encode": encode,
+    "resize": resize,
+    "memory": memory,
+}
+
+
+def main(threads):
+    problem = version_problem()
+    if problem:
+        answer({"error": problem})
+        return
+    import torch
+
+    torch.set_num_threads(threads)
+    answer({"ready": required_versions()})
+    ready = {}
+    for line in sys.stdin:
+        row = json.loads(line)["run"]
+        try:
+            if row not in ready:
+                ready[row] = ROWS[row]()
+            answer({"value": ready[row]()})
+        except Exception as error:
+            answer({"error": f"{type(error).__name__}: {error}"})
+
+
+main(int(sys.argv[1]))

@@ -1,0 +1,80 @@
+import Table from 'cli-table3';
+import pc from 'picocolors';
+import { WORKFLOWS } from '../../contracts/messages.ts';
+import type { PipelineResult } from '../../contracts/pipeline.ts';
+import type { Platform } from '../dev/platform.ts';
+import { EXIT } from '../exit-codes.ts';
+import { findResult, isKnown, unknownRun } from '../find-run.ts';
+import { endingOf, tellEnding } from '../follow-run.ts';
+import { type Session, withSession } from '../session.ts';
+import { tableStyle } from '../table-style.ts';
+import { renderLive } from '../watch/render.ts';
+import { type Snapshot, takeSnapshot } from '../watch/snapshot.ts';
+
+export interface StatusOptions {
+  readonly json?: boolean;
+}
+
+/** `samflow status [RUN]`: one run as it stands, or all that Temporal remembers. */
+export const statusCommand = (run: string | undefined, { json }: StatusOptions): Promise<number> =>
+  withSession({ json, workers: false }, (session) => (run === undefined ? listRuns(session) : showRun(run, session)));
+
+async function showRun(run: string, session: Session): Promise<number> {
+  const { platform, json, say } = session;
+  if (!(await isKnown(run, platform))) {
+    // Older than Temporal's retention: the store still knows how it ended.
+    const result = await findResult(run, platform);
+    if (!result) throw unknownRun(run);
+    return tellEnding(run, { result }, platform, session);
+  }
+  const snapshot = await takeSnapshot(platform, run, null);
+  say(`${pc.bold(run)}  ${snapshot.status.toLowerCase()}`);
+  if (snapshot.stages.length > 0) say(renderLive(snapshot, Date.now(), process.stdout.columns ?? 120));
+  if (snapshot.status !== 'RUNNING')
+    return tellEnding(run, await endingOf<PipelineResult>(run, platform), platform, session);
+  if (json) process.stdout.write(`${JSON.stringify(runningJson(snapshot))}\n`);
+  return EXIT.ok;
+}
+
+function runningJson({ run, stages, metrics, training }: Snapshot): object {
+  return {
+    ...{ run, status: 'running', metrics, training },
+    stages: stages.map(({ name, state, done, total, seconds }) => ({ name, state, done, total, seconds })),
+    report: null,
+  };
+}
+
+interface Listed {
+  readonly run: string;
+  readonly status: string;
+  readonly stage: string | null;
+  readonly dice: number | null;
+  readonly started: string;
+}
+
+async function listRuns({ platform, json, say }: Session): Promise<number> {
+  const runs = await readRuns(platform);
+  const table = new Table({ head: ['run', 'status', 'stage', 'Dice', 'started'], ...tableStyle() });
+  for (const { run, status, stage, dice, started } of runs) {
+    table.push([run, status, stage ?? '', dice === null ? '' : dice.toFixed(3), started]);
+  }
+  say(runs.length > 0 ? table.toString() : 'No run yet: start one with `samflow demo` or `samflow run CONFIG`.');
+  if (json) process.stdout.write(`${JSON.stringify({ runs })}\n`);
+  return EXIT.ok;
+}
+
+/** Newest first, as Temporal lists them. */
+async function readRuns({ client }: Platform): Promise<Listed[]> {
+  const runs: Listed[] = [];
+  for await (const info of client.workflow.list({ query: `WorkflowType = '${WORKFLOWS.pipeline}'` })) {
+    const attribute = (name: string): unknown => (info.searchAttributes[name] as unknown[] | undefined)?.[0] ?? null;
+    runs.push({
+      run: info.workflowId,
+      status: info.status.name.toLowerCase(),
+      stage: attribute('SamflowStage') as string | null,
+      dice: attribute('SamflowDice') as number | null,
+      started: info.startTime.toISOString(),
+    });
+  }
+  return runs;
+}

@@ -1,0 +1,149 @@
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { StoreEnvironment } from '../../contracts/environment.ts';
+import { SEARCH_ATTRIBUTES } from '../../contracts/search-attributes.ts';
+import { devCredentials } from '../../infra/dev/credentials.ts';
+import { startDevServers } from '../../infra/dev/servers.ts';
+import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
+import { S3Store } from '../../lib/artifacts/s3-store.ts';
+import type { ObjectStore } from '../../lib/artifacts/store.ts';
+import { Fault } from '../../lib/fault.ts';
+import { startDevWorkers } from './workers.ts';
+
+/** Where runs happen: servers and workers of ours, or those that the environment names. */
+export interface Platform {
+  readonly client: Client;
+  readonly namespace: string;
+  readonly artifacts: ArtifactStore;
+  readonly store: ObjectStore;
+  readonly temporalAddress: string;
+  /** Null where the Web UI's address is not known. */
+  readonly uiUrl: string | null;
+  /** For people: where artifacts lie. */
+  readonly storeAddress: string;
+  /** True where servers and workers are samflow's own. */
+  readonly embedded: boolean;
+  /** True where they were running before we came: they may outlive us. */
+  readonly joined: boolean;
+  /** Resolves when a server or worker of ours is lost for good. */
+  readonly failed: Promise<Fault>;
+  close(options?: { keep?: boolean }): Promise<void>;
+}
+
+export interface PlatformOptions {
+  readonly stateDir: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly report: (line: string) => void;
+  /** False: only look; where nothing runs and nothing is configured, say so. */
+  readonly workers: boolean;
+}
+
+/** The folder of servers' data, logs and results; in the working directory unless SAMFLOW_HOME names another. */
+export const stateDirOf = (env: NodeJS.ProcessEnv): string => resolve(env.SAMFLOW_HOME ?? '.samflow');
+
+export async function openPlatform(options: PlatformOptions): Promise<Platform> {
+  return options.env.TEMPORAL_ADDRESS || options.env.TEMPORAL_PROFILE
+    ? connectConfigured(options.env)
+    : startEmbedded(options);
+}
+
+async function connectConfigured(env: NodeJS.ProcessEnv): Promise<Platform> {
+  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  const address = connectionOptions.address ?? 'localhost:7233';
+  const parsed = StoreEnvironment.safeParse(env);
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0]!;
+    const fix = 'Set it as the workers have it';
+    throw new Fault('CONFIG', { at: String(path[0]), found: 'a value that cannot be used', expected: message, fix });
+  }
+  const { endpoint, region, bucket } = parsed.data;
+  const opened = await connect(address, namespace, connectionOptions as ConnectionOptions);
+  const store = new S3Store(parsed.data);
+  return {
+    ...opened,
+    ...{ namespace, store, artifacts: new ArtifactStore(store), temporalAddress: address },
+    uiUrl: env.TEMPORAL_UI_URL ?? null,
+    storeAddress: `${endpoint ?? `S3 in ${region}`}, bucket ${bucket}`,
+    embedded: false,
+    joined: true,
+    failed: new Promise(() => undefined),
+    async close() {
+      await opened.connection.close();
+      store.close();
+    },
+  };
+}
+
+async function startEmbedded({ stateDir, env, report, workers: wanted }: PlatformOptions): Promise<Platform> {
+  await mkdir(join(stateDir, 'logs'), { recursive: true, mode: 0o700 });
+  const servers = await startDevServers({ stateDir, env, report, searchAttributes: SEARCH_ATTRIBUTES });
+  try {
+    const { s3, temporalAddress } = servers;
+    const { patientKey } = await devCredentials(stateDir);
+    const workers = wanted
+      ? await startDevWorkers({
+          ...{ stateDir, report },
+          env: {
+            ...withoutProfiles(env),
+            TEMPORAL_ADDRESS: temporalAddress,
+            SAMFLOW_S3_ENDPOINT: s3.endpoint,
+            SAMFLOW_S3_REGION: s3.region,
+            SAMFLOW_S3_BUCKET: s3.bucket,
+            ...(s3.accessKeyId && { SAMFLOW_S3_ACCESS_KEY_ID: s3.accessKeyId }),
+            ...(s3.secretAccessKey && { SAMFLOW_S3_SECRET_ACCESS_KEY: s3.secretAccessKey }),
+            SAMFLOW_PATIENT_KEY: env.SAMFLOW_PATIENT_KEY ?? patientKey,
+            SAMFLOW_CACHE: env.SAMFLOW_CACHE ?? join(stateDir, 'cache'),
+          },
+        })
+      : null;
+    const { client, connection } = await connect(temporalAddress, 'default', {});
+    const store = new S3Store({ ...s3, forcePathStyle: true });
+    return {
+      ...{ client, store, temporalAddress, namespace: 'default', artifacts: new ArtifactStore(store) },
+      uiUrl: servers.uiUrl,
+      storeAddress: `${s3.endpoint}, bucket ${s3.bucket}`,
+      embedded: true,
+      joined: servers.reused,
+      failed: Promise.race([servers.failed, ...(workers ? [workers.failed] : [])]),
+      async close({ keep = false } = {}) {
+        await connection.close();
+        store.close();
+        // Workers first: they tell Temporal what they were at, so that the next one takes over at once.
+        await workers?.stop({ keep });
+        await servers.stop({ keep });
+      },
+    };
+  } catch (error) {
+    await servers.stop();
+    throw error;
+  }
+}
+
+async function connect(
+  address: string,
+  namespace: string,
+  options: ConnectionOptions,
+): Promise<{ client: Client; connection: Connection }> {
+  try {
+    const connection = await Connection.connect({ ...options, address, connectTimeout: '10s' });
+    return { connection, client: new Client({ connection, namespace }) };
+  } catch (cause) {
+    throw new Fault(
+      'TEMPORAL_UNREACHABLE',
+      {
+        at: 'TEMPORAL_ADDRESS',
+        found: `no answer from ${address}`,
+        expected: 'a Temporal server',
+        fix: 'Start it, correct the address, or unset TEMPORAL_ADDRESS to let samflow start its own',
+      },
+      { cause },
+    );
+  }
+}
+
+/** Workers of ours talk to servers of ours: a profile of the user's must not lead them elsewhere. */
+function withoutProfiles(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('TEMPORAL_')));
+}

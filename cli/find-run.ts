@@ -1,0 +1,58 @@
+import { WorkflowNotFoundError } from '@temporalio/common';
+import { PipelineResult } from '../contracts/pipeline.ts';
+import { Champion } from '../contracts/stages.ts';
+import { Fault } from '../lib/fault.ts';
+import type { Platform } from './dev/platform.ts';
+
+/** What a finished run gave: from the store, which remembers it longer than Temporal does. Null where it has not ended well. */
+export async function findResult(run: string, { artifacts }: Platform): Promise<PipelineResult | null> {
+  return (await artifacts.readPointer(`runs/${run}/result.json`, PipelineResult))?.value ?? null;
+}
+
+/** The result of a run, or of the run that made a model's champion. @throws Fault RUN_UNKNOWN, RUN_UNFINISHED, MODEL_UNKNOWN */
+export async function requireResult(
+  { run, model }: { readonly run?: string | undefined; readonly model?: string | undefined },
+  platform: Platform,
+): Promise<PipelineResult> {
+  const id = run ?? (await championRun(model ?? '', platform));
+  const result = await findResult(id, platform);
+  if (result) return result;
+  const known = await isKnown(id, platform);
+  throw known
+    ? new Fault('RUN_UNFINISHED', {
+        at: id,
+        found: 'a run that has not ended well',
+        expected: 'a finished run',
+        fix: `Look at it with \`samflow status ${id}\``,
+      })
+    : unknownRun(id);
+}
+
+async function championRun(model: string, { artifacts }: Platform): Promise<string> {
+  const pointer = await artifacts.readPointer(`models/${model}/champion.json`, Champion);
+  if (pointer) return pointer.value.run;
+  throw new Fault('MODEL_UNKNOWN', {
+    at: '--model',
+    found: `no champion called \`${model}\``,
+    expected: 'the name of a model that `samflow schedule` keeps',
+    fix: 'Name a run with --run instead, or train one by `samflow schedule trigger`',
+  });
+}
+
+export const unknownRun = (run: string): Fault =>
+  new Fault('RUN_UNKNOWN', {
+    at: run,
+    found: 'no such run',
+    expected: 'the id that `samflow run` has printed',
+    fix: 'List the runs with `samflow status`',
+  });
+
+export async function isKnown(id: string, { client }: Platform): Promise<boolean> {
+  try {
+    await client.workflow.getHandle(id).describe();
+    return true;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}

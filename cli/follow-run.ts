@@ -1,0 +1,77 @@
+import pc from 'picocolors';
+import type { PipelineResult } from '../contracts/pipeline.ts';
+import type { Platform } from './dev/platform.ts';
+import { EXIT } from './exit-codes.ts';
+import { type RunFailure, readFailure } from './run-failure.ts';
+import { fetchFiles, outcomeJson, renderOutcome, runUrl } from './run-outcome.ts';
+import { openScreen, watchRun } from './watch/watch.ts';
+
+export interface FollowOptions {
+  readonly stateDir: string;
+  /** One JSON object as the last line of stdout; everything for people goes to stderr then. */
+  readonly json: boolean;
+  /** Servers and workers are still there when the command has ended. */
+  readonly stays: boolean;
+  readonly signal: AbortSignal;
+}
+
+export type Ending<T> = { readonly result: T } | { readonly failure: RunFailure };
+
+/**
+ * Watches a workflow to its end, whoever started it.
+ * @throws Interrupted when the user has seen enough; Fault when a server of ours is lost
+ */
+export async function followWorkflow<T>(id: string, platform: Platform, options: FollowOptions): Promise<Ending<T>> {
+  const lost = new AbortController();
+  void platform.failed.then((fault) => lost.abort(fault));
+  const screen = openScreen(options.json ? process.stderr : process.stdout);
+  await watchRun(platform, id, screen, AbortSignal.any([options.signal, lost.signal]));
+  return endingOf(id, platform);
+}
+
+/** How a closed workflow ended. */
+export async function endingOf<T>(id: string, platform: Platform): Promise<Ending<T>> {
+  try {
+    return { result: (await platform.client.workflow.getHandle(id).result()) as T };
+  } catch (error) {
+    const failure = await readFailure(error, platform);
+    if (!failure) throw error;
+    return { failure };
+  }
+}
+
+/** Follows a pipeline and says how it ended. Returns the exit code. */
+export async function followRun(run: string, platform: Platform, options: FollowOptions): Promise<number> {
+  const ending = await followWorkflow<PipelineResult>(run, platform, options);
+  return tellEnding(run, ending, platform, options);
+}
+
+export async function tellEnding(
+  run: string,
+  ending: Ending<PipelineResult>,
+  platform: Platform,
+  { json, stays, stateDir }: Pick<FollowOptions, 'json' | 'stays' | 'stateDir'>,
+): Promise<number> {
+  if ('failure' in ending) {
+    tellFailure(run, ending.failure, platform);
+    if (json) process.stdout.write(`${outcomeJson(run, ending)}\n`);
+    return EXIT.failed;
+  }
+  const { result } = ending;
+  const files = await fetchFiles(result, platform, stateDir);
+  (json ? process.stderr : process.stdout).write(`${renderOutcome(result, files, platform, stays)}\n`);
+  if (json) process.stdout.write(`${outcomeJson(run, { result, files })}\n`);
+  return EXIT.ok;
+}
+
+/** On stderr: what failed, where, and the way out. No stack trace: it is no bug of the reader's. */
+export function tellFailure(run: string, { status, message, file }: RunFailure, platform: Platform): void {
+  const url = runUrl(run, platform);
+  const lines = [
+    `${pc.red('✗')} ${status === 'failed' ? `${pc.bold('The run failed.')} ` : ''}${message}`,
+    ...(file === null ? [] : [`  File: ${file} (in the source)`]),
+    ...(status === 'failed' ? ['  What is done is kept: start the same command again when this is mended.'] : []),
+    ...(url ? [pc.dim(`  ${url}`)] : []),
+  ];
+  process.stderr.write(`\n${lines.join('\n')}\n`);
+}

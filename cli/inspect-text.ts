@@ -1,0 +1,73 @@
+import { basename } from 'node:path';
+import Table from 'cli-table3';
+import pc from 'picocolors';
+import { stringify } from 'yaml';
+import type { DatasetFacts } from '../lib/dataset/inspect.ts';
+import type { VolumeFacts } from '../lib/volume/inspect.ts';
+import { tableStyle } from './table-style.ts';
+
+const number = (value: number): string => String(Number(value.toPrecision(6)));
+
+export function renderVolume(path: string, facts: VolumeFacts): string {
+  const { kind, shape, dtype, byteOrder, zooms, axcodes, affine, min, max, mean, sliceAxis, labels, notes } = facts;
+  const axis = (at: number): string => `array axis ${at} (${shape[at]} slices)`;
+  const rows: [string, string][] = [
+    ['kind', kind],
+    ['shape', shape.join(' x ')],
+    ['voxels', `${dtype}, ${byteOrder}-endian`],
+    ['spacing', `${zooms.map(number).join(' x ')} mm`],
+    ['axes', `${axcodes} (directions in which they grow)`],
+    [
+      'affine',
+      affine
+        .slice(0, 3)
+        .map((row) => `[${row.map(number).join(', ')}]`)
+        .join(' '),
+    ],
+    ['intensity', `${number(min)} to ${number(max)}, mean ${number(mean)}`],
+    ['axial', axis(sliceAxis.axial)],
+    ['coronal', axis(sliceAxis.coronal)],
+    ['sagittal', axis(sliceAxis.sagittal)],
+  ];
+  if (labels) rows.push(['labels', labels.map(({ value, voxels }) => `${value} (${voxels})`).join(', ')]);
+  if (facts.nonFiniteVoxels > 0) rows.push(['not finite', `${facts.nonFiniteVoxels} voxels`]);
+  return [
+    pc.bold(basename(path)),
+    ...rows.map(([name, value]) => `  ${name.padEnd(10)}  ${value}`),
+    ...notes.map((note) => pc.yellow(`  ! ${note}`)),
+  ].join('\n');
+}
+
+export function renderDataset(
+  path: string,
+  { layout, dataset, patients, leftOver, split, splitFault }: DatasetFacts,
+): string {
+  const partOf = (id: string): string =>
+    (['train', 'val', 'test'] as const).find((part) => split?.[part].includes(id)) ?? '';
+  const table = new Table({ head: ['patient', 'image', 'shape', 'axes', 'target voxels', 'split'], ...tableStyle() });
+  for (const { id, image, volume } of patients) {
+    const name = image.length === 1 ? basename(image[0]!) : `${image.length} DICOM files`;
+    const facts = volume ? [volume.shape.join(' x '), volume.axisCodes, volume.foregroundVoxels] : ['', '', ''];
+    table.push([id, name, ...facts, partOf(id)]);
+  }
+  const lines = [
+    `${pc.bold(basename(path))}  ${layout === null ? 'no layout that samflow knows' : `layout: ${layout}`}`,
+  ];
+  if (patients.length > 0) lines.push(table.toString());
+  for (const { id, fault } of patients) if (fault) lines.push(pc.red(`✗ ${id}: ${fault.message}`));
+  for (const { id, volume } of patients) {
+    for (const repair of volume?.repairs ?? []) lines.push(pc.yellow(`! ${id}: ${repair}`));
+  }
+  if (patients.length === 0) lines.push('Say which files belong together: samflow inspect PATH --config CONFIG');
+  else if (splitFault) lines.push(pc.red(`✗ ${splitFault.message}`));
+  for (const { path: file, why } of leftOver.slice(0, 20)) lines.push(pc.dim(`  not used: ${file} (${why})`));
+  if (leftOver.length > 20) lines.push(pc.dim(`  and ${leftOver.length - 20} more files`));
+  if (dataset?.pattern) {
+    lines.push('', 'For the configuration:', configurationText({ pattern: dataset.pattern }));
+  }
+  return lines.join('\n');
+}
+
+/** To be copied into a configuration. Values go through the YAML library: a pattern may begin with `{`, which YAML reads as a map. */
+const configurationText = (dataset: NonNullable<DatasetFacts['dataset']>): string =>
+  stringify({ dataset }, { lineWidth: 0 }).trimEnd().replace(/^/gm, '  ');

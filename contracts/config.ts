@@ -1,0 +1,186 @@
+import { z } from 'zod';
+
+/** The run configuration: what a user writes in YAML or JSON. Every default is here and nowhere else. */
+
+const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,40}$/, 'use lower-case letters, digits and hyphens, at most 41');
+const relativePath = z.string().min(1);
+
+export const SourceConfig = z.discriminatedUnion('kind', [
+  /** A folder, or a .zip file, on the io worker's machine. */
+  z.strictObject({ kind: z.literal('local'), path: z.string().min(1) }),
+  /** A .zip archive over HTTP(S); with `sha256` the download is verified. */
+  z.strictObject({
+    kind: z.literal('http'),
+    url: z.url(),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .optional(),
+  }),
+  /** The generated chest-CT phantom: no patient, no download. */
+  z.strictObject({
+    kind: z.literal('phantom'),
+    patients: z.int().min(3).max(64).default(4),
+    seed: z.int().nonnegative().default(7),
+  }),
+]);
+export type SourceConfig = z.infer<typeof SourceConfig>;
+
+const splitName = z.enum(['train', 'val', 'test']);
+
+export const PatientConfig = z.strictObject({
+  id: z.string().min(1).max(200),
+  /** NIfTI file or DICOM folder, relative to the source. */
+  image: relativePath,
+  mask: relativePath,
+  /** Label values that are foreground; default: every non-zero value. */
+  labels: z.array(z.int()).min(1).optional(),
+  /** All patients name one, or none does (then `split` decides). */
+  split: splitName.optional(),
+});
+
+export const DatasetConfig = z.strictObject({
+  /** What is segmented, e.g. `lungs`; shown in titles and file names. */
+  target: name,
+  /** Either the patients one by one ... */
+  patients: z.array(PatientConfig).min(1).optional(),
+  /** ... or a pair of patterns with `{patient}` in each, relative to the source. */
+  pattern: z
+    .strictObject({ image: relativePath.includes('{patient}'), mask: relativePath.includes('{patient}') })
+    .optional(),
+  /** Foreground label values for `pattern`. */
+  labels: z.array(z.int()).min(1).optional(),
+});
+export type DatasetConfig = z.infer<typeof DatasetConfig>;
+
+export const SplitConfig = z.strictObject({
+  seed: z.int().nonnegative().default(7),
+  /** Number of patients held out; the rest trains. */
+  val: z.int().min(1).default(1),
+  test: z.int().min(1).default(1),
+});
+export type SplitConfig = z.infer<typeof SplitConfig>;
+
+/** Intensity window: part of the model, so inference on another window is refused. */
+export const WindowConfig = z.union([
+  z.enum(['lung', 'soft-tissue', 'bone', 'brain', 'seed']),
+  z.strictObject({ widthHu: z.number().positive(), levelHu: z.number() }),
+  z.strictObject({ lowPercentile: z.number().min(0).max(100), highPercentile: z.number().min(0).max(100) }),
+]);
+export type WindowConfig = z.infer<typeof WindowConfig>;
+
+export const SlicesConfig = z.strictObject({
+  /** `auto` is axial by the affine: the voxel axis nearest to superior-inferior. */
+  axis: z.enum(['auto', 'axial', 'coronal', 'sagittal']).default('auto'),
+  window: WindowConfig.default('soft-tissue'),
+  /** Slices with fewer foreground pixels are not trained or scored slice by slice. */
+  minForegroundPixels: z.int().min(1).default(16),
+});
+export type SlicesConfig = z.infer<typeof SlicesConfig>;
+
+export const PromptsConfig = z.strictObject({
+  /** One box per connected component of the mask, or one round all of it. */
+  box: z.enum(['component', 'label']).default('component'),
+  /** Training boxes: each side moves outward by up to this fraction of the box's longer side, drawn by seed ... */
+  jitter: z.number().min(0).max(1).default(0.1),
+  /** ... and by no more than this many pixels of a model input of 1024. */
+  jitterPixels: z.number().min(0).max(1024).default(20),
+  /** Components smaller than this get no box of their own. */
+  minComponentPixels: z.int().min(1).default(16),
+  /** Where boxes come from on a scan without truth: a classical rule for lungs, the training set's prior, or the whole image. */
+  automatic: z.enum(['lungs', 'prior', 'image']).default('prior'),
+});
+export type PromptsConfig = z.infer<typeof PromptsConfig>;
+
+/** What learns; everything else stays as the checkpoint has it. */
+export const TrainableConfig = z.union([
+  /** The mask decoder alone, or with the prompt encoder: embeddings are computed once and kept. */
+  z.enum(['decoder', 'decoder-and-prompts']),
+  /** Everything, encoder too: embeddings change with every step, so the encoder runs in each of them. */
+  z.literal('everything'),
+  /** The mask decoder, and low-rank updates of the encoder's attention (qkv and projection), which run it in every step too. */
+  z.strictObject({ lora: z.int().min(1).max(64) }),
+]);
+export type TrainableConfig = z.infer<typeof TrainableConfig>;
+
+export const TrainingConfig = z
+  .strictObject({
+    seed: z.int().nonnegative().default(7),
+    train: TrainableConfig.default('decoder'),
+    epochs: z.int().min(1).max(10_000).default(20),
+    /** Ends the training after so many epochs without a better validation score; 0 never does. */
+    patience: z.int().nonnegative().default(10),
+    /** Boxes in one pass; `boxesPerImage` of them lie on one slice and share its embedding. */
+    batchBoxes: z.int().min(1).max(256).default(8),
+    boxesPerImage: z.int().min(1).max(64).default(1),
+    /** Passes whose gradients are averaged into one update. */
+    accumulate: z.int().min(1).max(256).default(1),
+    /** `focal-dice` is 20 focal : 1 Dice : 1 squared error of the predicted IoU, which trains the IoU head too. */
+    loss: z.enum(['dice-ce', 'dice', 'focal-dice', 'tversky']).default('dice-ce'),
+    optimiser: z.enum(['adam', 'adamw']).default('adamw'),
+    learningRate: z.number().positive().max(1).default(1e-4),
+    weightDecay: z.number().min(0).max(1).default(0.01),
+    /** Updates of linear warm-up; at most a tenth of the run. */
+    warmupSteps: z.int().nonnegative().default(250),
+    /** After the warm-up: constant, down to a tenth by a cosine, or halved after three epochs without a better score. */
+    schedule: z.enum(['constant', 'cosine', 'plateau']).default('cosine'),
+    /** Largest global gradient norm; 0 turns clipping off. */
+    clipNorm: z.number().min(0).default(1),
+    /** Steps between checkpoints in the store: what a killed worker can lose. */
+    checkpointEverySteps: z.int().min(1).default(20),
+  })
+  .refine(({ batchBoxes, boxesPerImage }) => batchBoxes % boxesPerImage === 0, {
+    path: ['batchBoxes'],
+    message: 'a multiple of boxesPerImage',
+  });
+export type TrainingConfig = z.infer<typeof TrainingConfig>;
+
+/** What computes. The gpu worker has it, or refuses the run: nothing falls back silently. */
+export const DeviceConfig = z.string().regex(/^(cpu|webgpu|cuda(:\d{1,2})?)$/, 'cpu, cuda, cuda:N or webgpu');
+export type DeviceConfig = z.infer<typeof DeviceConfig>;
+
+export const ModelConfig = z.strictObject({
+  /**
+   * A model in Hugging Face layout: `sam-nano` (in the repository), a folder on the io worker's machine, `s3://bucket/prefix`
+   * or `hf:owner/name[@revision]` of the Hugging Face hub.
+   */
+  checkpoint: z.string().min(1).default('sam-nano'),
+  /** Side of the square input; smaller than the checkpoint's own is faster, with its positions interpolated. */
+  inputSize: z.int().positive().multipleOf(16).optional(),
+  /** Of the image encoder. `auto`: float32 on a CPU, float16 on a GPU. `int8` is for CPUs. */
+  precision: z.enum(['auto', 'float32', 'float16', 'int8']).default('auto'),
+});
+
+export const RunConfig = z
+  .strictObject({
+    name,
+    /** A file of settings that come with samflow; what stands in this configuration goes before it. */
+    preset: z.enum(['default', 'seed']).optional(),
+    device: DeviceConfig.default('cpu'),
+    source: SourceConfig,
+    dataset: DatasetConfig,
+    split: SplitConfig.prefault({}),
+    model: ModelConfig.prefault({}),
+    slices: SlicesConfig.prefault({}),
+    prompts: PromptsConfig.prefault({}),
+    training: TrainingConfig.prefault({}),
+  })
+  .check((context) => {
+    const { device, model } = context.value;
+    const { patients, pattern } = context.value.dataset;
+    const issue = (path: (string | number)[], message: string) =>
+      context.issues.push({ code: 'custom', input: context.value, path, message });
+    if (model.precision === 'int8' && device !== 'cpu') issue(['model', 'precision'], 'int8 is for device cpu');
+    if (!patients === !pattern) issue(['dataset'], 'give either `patients` or `pattern`');
+    if (patients) {
+      const named = patients.filter((patient) => patient.split).length;
+      if (named > 0 && named < patients.length) {
+        issue(['dataset', 'patients'], 'give every patient a `split`, or none');
+      }
+      if (new Set(patients.map((patient) => patient.id)).size < patients.length) {
+        issue(['dataset', 'patients'], 'each patient `id` may stand once');
+      }
+    }
+  });
+export type RunConfig = z.infer<typeof RunConfig>;
+export type RunConfigInput = z.input<typeof RunConfig>;

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+
+/**
+ * The environment variables that workers and the CLI read, in one place. Temporal's own (`TEMPORAL_ADDRESS`,
+ * `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS_...`) are read by @temporalio/envconfig.
+ */
+const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
+
+/** Where artifacts lie. Without keys the AWS client's own chain applies (profile, role, container). */
+export const StoreEnvironment = z
+  .object({
+    SAMFLOW_S3_ENDPOINT: z.url().optional(),
+    SAMFLOW_S3_REGION: z.string().min(1).default('us-east-1'),
+    SAMFLOW_S3_BUCKET: z.string().min(3).max(63).default('samflow'),
+    SAMFLOW_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
+    SAMFLOW_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+    /** `http://host/bucket/key` instead of `http://bucket.host/key`; default: yes where an endpoint is given. */
+    SAMFLOW_S3_FORCE_PATH_STYLE: flag.optional(),
+  })
+  .transform((env) => ({
+    ...(env.SAMFLOW_S3_ENDPOINT === undefined ? {} : { endpoint: env.SAMFLOW_S3_ENDPOINT }),
+    region: env.SAMFLOW_S3_REGION,
+    bucket: env.SAMFLOW_S3_BUCKET,
+    ...(env.SAMFLOW_S3_ACCESS_KEY_ID === undefined ? {} : { accessKeyId: env.SAMFLOW_S3_ACCESS_KEY_ID }),
+    ...(env.SAMFLOW_S3_SECRET_ACCESS_KEY === undefined ? {} : { secretAccessKey: env.SAMFLOW_S3_SECRET_ACCESS_KEY }),
+    forcePathStyle: env.SAMFLOW_S3_FORCE_PATH_STYLE ?? env.SAMFLOW_S3_ENDPOINT !== undefined,
+  }));
+export type StoreEnvironment = z.infer<typeof StoreEnvironment>;
+
+/** What a worker needs beyond Temporal and the store. */
+export const WorkerEnvironment = z
+  .object({
+    /** Key of the patients' pseudonyms; needed by the io pool, and shared by all io workers of one installation. */
+    SAMFLOW_PATIENT_KEY: z.string().min(16, 'use a secret of at least 16 characters').optional(),
+    /** Folder for downloads in progress. */
+    SAMFLOW_CACHE: z.string().min(1).default('.samflow/cache'),
+    /** The Hugging Face hub, or a server that speaks like it. Both names are the hub's own; only the io pool reads them. */
+    HF_ENDPOINT: z.url({ protocol: /^https?$/ }).default('https://huggingface.co'),
+    /** Secret. Printable characters only: anything else would be refused with the value in the message. */
+    HF_TOKEN: z
+      .string()
+      .trim()
+      .regex(/^[\x21-\x7e]+$/, 'a token of the hub')
+      .optional(),
+    /** Threads of a model session. Fixed, because sums in another order give other last bits. */
+    SAMFLOW_THREADS: z.coerce.number().int().min(1).max(256).default(2),
+    SAMFLOW_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
+    /** JSON lines go here; default: standard error. */
+    SAMFLOW_LOG_FILE: z.string().min(1).optional(),
+    /** Rewritten every five seconds while the worker is well: a probe looks at the file's age. */
+    SAMFLOW_HEALTH_FILE: z.string().min(1).optional(),
+  })
+  .transform((env) => ({
+    patientKey: env.SAMFLOW_PATIENT_KEY ?? null,
+    cacheDir: env.SAMFLOW_CACHE,
+    hub: { endpoint: env.HF_ENDPOINT.replace(/\/+$/, ''), token: env.HF_TOKEN ?? null },
+    threads: env.SAMFLOW_THREADS,
+    logLevel: env.SAMFLOW_LOG_LEVEL,
+    logFile: env.SAMFLOW_LOG_FILE ?? null,
+    healthFile: env.SAMFLOW_HEALTH_FILE ?? null,
+  }));
+export type WorkerEnvironment = z.infer<typeof WorkerEnvironment>;

@@ -1,0 +1,137 @@
+import { z } from 'zod';
+import { ArtifactRef, PatientKey } from './artifact.ts';
+import { DeviceConfig, ModelConfig, PromptsConfig, SlicesConfig, SplitConfig, TrainingConfig } from './config.ts';
+import {
+  EncodedPatient,
+  EncodeInput,
+  EvaluateInput,
+  FineTuneProgress,
+  InferResult,
+  ModelRef,
+  Overlap,
+  SplitResult,
+} from './stages.ts';
+
+/** Inputs, results and answers of the workflows. Like the stages', they carry references, keys, counts and settings only. */
+
+/** A run configuration without its `source` and `dataset`, which name patients and lie in the store. */
+export const RunSettings = z.strictObject({
+  split: SplitConfig,
+  model: ModelConfig,
+  /** Absent in runs of older versions. */
+  device: DeviceConfig.default('cpu'),
+  slices: SlicesConfig,
+  prompts: PromptsConfig,
+  training: TrainingConfig,
+});
+export type RunSettings = z.infer<typeof RunSettings>;
+
+// pipeline -----------------------------------------------------------------------------------------------------------
+export const PipelineInput = z.strictObject({
+  name: z.string(),
+  target: z.string(),
+  /** Artifact `dataset-spec`. */
+  spec: ArtifactRef,
+  settings: RunSettings,
+});
+export type PipelineInput = z.infer<typeof PipelineInput>;
+
+export const StageSummary = z.strictObject({
+  name: z.string(),
+  /** From the stage's first activity to its last, in this run. */
+  seconds: z.number().nonnegative(),
+  /** Everything the stage gives was in the store already. */
+  reused: z.boolean(),
+  /** What the work itself took, when it was done. */
+  workSeconds: z.number().nonnegative(),
+});
+export type StageSummary = z.infer<typeof StageSummary>;
+
+export const Metrics = z.strictObject({ zeroShot: Overlap, fineTuned: Overlap });
+export type Metrics = z.infer<typeof Metrics>;
+
+export const PipelineResult = z.strictObject({
+  run: z.string(),
+  name: z.string(),
+  target: z.string(),
+  stages: z.array(StageSummary),
+  metrics: Metrics,
+  fingerprint: z.string(),
+  split: SplitResult,
+  /** The unseen patients, as evaluate read them: a challenger and a champion are compared on these. */
+  test: EvaluateInput.shape.test,
+  model: ModelRef,
+  weights: ArtifactRef,
+  package: ArtifactRef,
+  evaluation: ArtifactRef,
+  curves: ArtifactRef,
+  masks: z.array(InferResult),
+  report: ArtifactRef,
+  /** What was mended in the data, one sentence each, with the patient's key in front. */
+  repairs: z.array(z.string()),
+});
+export type PipelineResult = z.infer<typeof PipelineResult>;
+
+/** Answer of the query `progress`, for pipeline, encode, infer and retrain alike. */
+export const StageState = z.enum(['pending', 'running', 'done', 'reused', 'failed']);
+export type StageState = z.infer<typeof StageState>;
+export const StageProgress = z.strictObject({
+  name: z.string(),
+  state: StageState,
+  /** Units of work (patients, shards, ...); 0 of 0 while the number is not known. */
+  done: z.int(),
+  total: z.int(),
+  /** Units that came from the store. */
+  reused: z.int(),
+  /** Milliseconds of the epoch, by the workflow's clock. */
+  startedAt: z.number().nullable(),
+  seconds: z.number().nullable(),
+  workSeconds: z.number(),
+});
+export type StageProgress = z.infer<typeof StageProgress>;
+export const Progress = z.strictObject({
+  stages: z.array(StageProgress),
+  metrics: Metrics.nullable(),
+  /** What the workflow was told last of the training; heartbeats of the activity are newer while it runs. */
+  training: FineTuneProgress.nullable(),
+  /** Workflow id of the child that knows more about the stage at work. */
+  child: z.string().nullable(),
+});
+export type Progress = z.infer<typeof Progress>;
+
+// encode (child): shards of all patients, through a window of bounded width ------------------------------------------
+export const EncodeWorkflowInput = z.strictObject({
+  ...EncodeInput.shape,
+  /** Shards at work at once: enough for every gpu worker to have the next one waiting. */
+  width: z.int().positive(),
+  /** Carried from run to run of a long fan-out: results so far, by patient. */
+  done: z.array(EncodedPatient).optional(),
+  tally: z.strictObject({ shards: z.int(), reused: z.int(), seconds: z.number() }).optional(),
+});
+export type EncodeWorkflowInput = z.infer<typeof EncodeWorkflowInput>;
+
+// infer --------------------------------------------------------------------------------------------------------------
+export const InferWorkflowInput = z.strictObject({
+  /** Artifact `model-package`. */
+  package: ArtifactRef,
+  /** Scans to segment: artifact `patient-files` each. */
+  scans: z.array(z.strictObject({ patient: PatientKey, files: ArtifactRef })).min(1),
+});
+export type InferWorkflowInput = z.infer<typeof InferWorkflowInput>;
+export const InferWorkflowResult = z.strictObject({ stages: z.array(StageSummary), masks: z.array(InferResult) });
+export type InferWorkflowResult = z.infer<typeof InferWorkflowResult>;
+
+// retrain ------------------------------------------------------------------------------------------------------------
+export const RetrainInput = PipelineInput;
+export type RetrainInput = z.infer<typeof RetrainInput>;
+export const RetrainResult = z.strictObject({
+  /** `unchanged`: nothing new to train on. `first`, `promoted`: the new model is the champion. `kept`: the old one stays. */
+  outcome: z.enum(['unchanged', 'first', 'promoted', 'kept']),
+  /** One sentence for people. */
+  reason: z.string(),
+  /** Dice on the patients that neither model was trained on. */
+  champion: z.number().nullable(),
+  challenger: z.number().nullable(),
+  run: z.string().nullable(),
+});
+export type RetrainResult = z.infer<typeof RetrainResult>;

@@ -1,0 +1,373 @@
+import { z } from 'zod';
+import { ArtifactRef, PatientKey } from './artifact.ts';
+import {
+  DatasetConfig,
+  DeviceConfig,
+  ModelConfig,
+  PromptsConfig,
+  SlicesConfig,
+  SourceConfig,
+  SplitConfig,
+  TrainingConfig,
+} from './config.ts';
+
+/**
+ * Every activity takes one object and gives one object, by the schemas here. Only references, patient keys, counts and
+ * settings appear in them: they are written into Temporal's history in clear.
+ */
+
+/** Each stage's result says whether it was taken from the store, and how long the work took when it was done. */
+const outcome = { reused: z.boolean(), seconds: z.number().nonnegative() };
+const split = z.enum(['train', 'val', 'test']);
+
+/** Artifact `dataset-spec`: where the data is and who is in it. It names patients, so it lies in the store, not in a history. */
+export const DatasetSpec = z.strictObject({ source: SourceConfig, dataset: DatasetConfig });
+export type DatasetSpec = z.infer<typeof DatasetSpec>;
+
+// fingerprint (io) ---------------------------------------------------------------------------------------------------
+export const FingerprintInput = z.strictObject({ spec: ArtifactRef });
+export type FingerprintInput = z.infer<typeof FingerprintInput>;
+/** A digest of names, sizes and times (or ETag) of the source: it changes when the data may have changed. */
+export const FingerprintResult = z.strictObject({ fingerprint: z.string().regex(/^[0-9a-f]{64}$/) });
+export type FingerprintResult = z.infer<typeof FingerprintResult>;
+
+// download (io) ------------------------------------------------------------------------------------------------------
+export const DownloadInput = z.strictObject({ spec: ArtifactRef });
+export type DownloadInput = z.infer<typeof DownloadInput>;
+/** `name` is what messages say; `path` (in the source) may name the patient and stays in the store. */
+const storedFile = z.strictObject({ name: z.string(), path: z.string(), ref: ArtifactRef });
+/** Artifact `patient-files`: one patient's files in the store. */
+export const PatientFiles = z.strictObject({
+  patient: PatientKey,
+  image: z.array(storedFile).min(1),
+  mask: storedFile.nullable(),
+  labels: z.array(z.int()).nullable(),
+});
+export type PatientFiles = z.infer<typeof PatientFiles>;
+export const DownloadResult = z.strictObject({
+  patients: z.array(z.strictObject({ patient: PatientKey, files: ArtifactRef, split: split.nullable() })),
+  fingerprint: z.string(),
+  files: z.int(),
+  bytes: z.int(),
+  ...outcome,
+});
+export type DownloadResult = z.infer<typeof DownloadResult>;
+
+// import model (io, part of download) --------------------------------------------------------------------------------
+export const ModelRef = z.strictObject({
+  name: z.string(),
+  /** The configuration's `model.checkpoint`; of the hub, with the commit that every file is of. Null in older results. */
+  origin: z.string().nullable().default(null),
+  config: ArtifactRef,
+  preprocessor: ArtifactRef,
+  weights: ArtifactRef,
+  /** [C, h, w] of one slice's embedding: what one slice weighs, so that shards can be cut to size. */
+  embeddingShape: z.tuple([z.int().positive(), z.int().positive(), z.int().positive()]),
+  /** How it is run, as the configuration says; absent in results of older versions. */
+  inputSize: z.int().positive().optional(),
+  precision: ModelConfig.shape.precision.optional(),
+  device: DeviceConfig.optional(),
+});
+export type ModelRef = z.infer<typeof ModelRef>;
+export const ImportModelInput = z.strictObject({ ...ModelConfig.shape, device: DeviceConfig.default('cpu') });
+export type ImportModelInput = z.infer<typeof ImportModelInput>;
+export const ImportModelResult = z.strictObject({ model: ModelRef, ...outcome });
+export type ImportModelResult = z.infer<typeof ImportModelResult>;
+
+// convert (cpu), one patient -----------------------------------------------------------------------------------------
+export const ConvertInput = z.strictObject({ patient: PatientKey, files: ArtifactRef });
+export type ConvertInput = z.infer<typeof ConvertInput>;
+export const ConvertResult = z.strictObject({
+  patient: PatientKey,
+  /** safetensors: `image` I16|F32 [Z, Y, X], `mask` U8 [Z, Y, X] (where there is one), canonical RAS+; geometry in the metadata. */
+  volume: ArtifactRef,
+  /** Canonical (RAS+) [X, Y, Z]. */
+  shape: z.tuple([z.int(), z.int(), z.int()]),
+  spacingMm: z.tuple([z.number(), z.number(), z.number()]),
+  /** Axis codes of the file's own grid, e.g. `LPS`. */
+  axisCodes: z.string(),
+  foregroundVoxels: z.int().nullable(),
+  /** What was mended, one sentence each (e.g. voxel size 0 taken from the affine). */
+  repairs: z.array(z.string()),
+  ...outcome,
+});
+export type ConvertResult = z.infer<typeof ConvertResult>;
+
+// slice (cpu), one patient -------------------------------------------------------------------------------------------
+export const SliceInput = z.strictObject({ patient: PatientKey, volume: ArtifactRef, slices: SlicesConfig });
+export type SliceInput = z.infer<typeof SliceInput>;
+export const SliceResult = z.strictObject({
+  patient: PatientKey,
+  /** safetensors: `pixels` U8 [N, H, W], `masks` U8 [N, H, W], `index` I32 [N] (position along the slice axis). */
+  slices: ArtifactRef,
+  count: z.int().nonnegative(),
+  /** Slices of the volume before the filter. */
+  total: z.int().nonnegative(),
+  height: z.int(),
+  width: z.int(),
+  ...outcome,
+});
+export type SliceResult = z.infer<typeof SliceResult>;
+
+// split (cpu) --------------------------------------------------------------------------------------------------------
+export const SplitInput = z.strictObject({
+  patients: z.array(
+    z.strictObject({ patient: PatientKey, volume: ArtifactRef, slices: ArtifactRef, split: split.nullable() }),
+  ),
+  split: SplitConfig,
+});
+export type SplitInput = z.infer<typeof SplitInput>;
+export const SplitResult = z.strictObject({
+  train: z.array(PatientKey),
+  val: z.array(PatientKey),
+  test: z.array(PatientKey),
+  /** Artifact `split`: the record, with the leak audit. */
+  record: ArtifactRef,
+  ...outcome,
+});
+export type SplitResult = z.infer<typeof SplitResult>;
+
+// encode (gpu), one shard of one patient's slices --------------------------------------------------------------------
+export const EncodeShardInput = z.strictObject({
+  model: ModelRef,
+  slices: ArtifactRef,
+  /** Slice rows [from, to). */
+  from: z.int().nonnegative(),
+  to: z.int().positive(),
+});
+export type EncodeShardInput = z.infer<typeof EncodeShardInput>;
+export const EncodeShardResult = z.strictObject({
+  /** safetensors: `embeddings` F16 [to - from, C, h, w]. */
+  embeddings: ArtifactRef,
+  from: z.int(),
+  to: z.int(),
+  ...outcome,
+});
+export type EncodeShardResult = z.infer<typeof EncodeShardResult>;
+/** A patient's slices with their embeddings: what the later stages read. */
+export const EncodedPatient = z.strictObject({
+  patient: PatientKey,
+  slices: ArtifactRef,
+  shards: z.array(z.strictObject({ embeddings: ArtifactRef, from: z.int(), to: z.int() })),
+});
+export type EncodedPatient = z.infer<typeof EncodedPatient>;
+export const EncodeInput = z.strictObject({
+  model: ModelRef,
+  patients: z.array(z.strictObject({ patient: PatientKey, slices: ArtifactRef, count: z.int() })),
+  shardSlices: z.int().positive(),
+});
+export type EncodeInput = z.infer<typeof EncodeInput>;
+export const EncodeResult = z.strictObject({ patients: z.array(EncodedPatient), ...outcome });
+export type EncodeResult = z.infer<typeof EncodeResult>;
+
+// fine-tune (gpu) ----------------------------------------------------------------------------------------------------
+export const FineTuneInput = z.strictObject({
+  model: ModelRef,
+  train: z.array(EncodedPatient),
+  val: z.array(EncodedPatient),
+  prompts: PromptsConfig,
+  training: TrainingConfig,
+});
+export type FineTuneInput = z.infer<typeof FineTuneInput>;
+/** Heartbeat details of fine-tune: a pointer and the figures that a person wants to see, never data. */
+export const FineTuneProgress = z.strictObject({
+  step: z.int(),
+  steps: z.int(),
+  epoch: z.int(),
+  epochs: z.int(),
+  trainLoss: z.number().nullable(),
+  valDice: z.number().nullable(),
+  secondsLeft: z.number().nullable(),
+  checkpoint: ArtifactRef.nullable(),
+});
+export type FineTuneProgress = z.infer<typeof FineTuneProgress>;
+export const FineTuneResult = z.strictObject({
+  /** safetensors of the trained tensors under their Hugging Face names, best epoch by validation loss. */
+  weights: ArtifactRef,
+  /** Artifact `curves` (JSON, `Curves`). */
+  curves: ArtifactRef,
+  steps: z.int(),
+  bestEpoch: z.int(),
+  bestValLoss: z.number(),
+  ...outcome,
+});
+export type FineTuneResult = z.infer<typeof FineTuneResult>;
+export const Curves = z.strictObject({
+  /** Before the first step: what every epoch has to beat. */
+  start: z.strictObject({ valLoss: z.number(), valDice: z.number() }),
+  epochs: z.array(
+    z.strictObject({
+      epoch: z.int(),
+      trainLoss: z.number(),
+      valLoss: z.number(),
+      valDice: z.number(),
+      learningRate: z.number(),
+    }),
+  ),
+});
+export type Curves = z.infer<typeof Curves>;
+
+// evaluate (gpu) -----------------------------------------------------------------------------------------------------
+export const EvaluateInput = z.strictObject({
+  model: ModelRef,
+  weights: ArtifactRef,
+  test: z.array(z.strictObject({ ...EncodedPatient.shape, volume: ArtifactRef })),
+  prompts: PromptsConfig,
+});
+export type EvaluateInput = z.infer<typeof EvaluateInput>;
+export const Overlap = z.strictObject({ dice: z.number(), iou: z.number() });
+export type Overlap = z.infer<typeof Overlap>;
+/** Artifact `evaluation` (JSON). Boxes come from the truth (oracle): an upper bound, and said so wherever shown. */
+export const Evaluation = z.strictObject({
+  prompts: z.literal('oracle'),
+  zeroShot: Overlap,
+  fineTuned: Overlap,
+  patients: z.array(
+    z.strictObject({
+      patient: PatientKey,
+      /** Over the whole volume, on the scan's own grid. */
+      zeroShot: Overlap,
+      fineTuned: Overlap,
+      slices: z.array(
+        z.strictObject({
+          /** Row of the slices artifact, and position along the slice axis. */
+          row: z.int(),
+          index: z.int(),
+          boxes: z.array(z.tuple([z.number(), z.number(), z.number(), z.number()])),
+          zeroShot: Overlap,
+          fineTuned: Overlap,
+        }),
+      ),
+      /** safetensors: `zeroShot`, `fineTuned` U8 [N, H, W], rows as in the slices artifact. */
+      predictions: ArtifactRef,
+    }),
+  ),
+});
+export type Evaluation = z.infer<typeof Evaluation>;
+export const EvaluateResult = z.strictObject({
+  evaluation: ArtifactRef,
+  zeroShot: Overlap,
+  fineTuned: Overlap,
+  ...outcome,
+});
+export type EvaluateResult = z.infer<typeof EvaluateResult>;
+
+// infer (gpu) --------------------------------------------------------------------------------------------------------
+/** Artifact `model-package` (JSON): all that inference needs, and where it came from. */
+export const ModelPackage = z.strictObject({
+  name: z.string(),
+  target: z.string(),
+  model: ModelRef,
+  weights: ArtifactRef,
+  slices: SlicesConfig,
+  prompts: PromptsConfig,
+  /** Where the target lay in training: the `prior` for scans without truth. */
+  prior: z
+    .strictObject({
+      /** Fractions of the volume's extent along the slice axis where the target was seen. */
+      fromFraction: z.number(),
+      toFraction: z.number(),
+      /** x0, y0, x1, y1 as fractions of the body's bounding box. */
+      boxFraction: z.tuple([z.number(), z.number(), z.number(), z.number()]),
+    })
+    .nullable(),
+  metrics: z.strictObject({ zeroShot: Overlap, fineTuned: Overlap }),
+  /** Patients the model has learned from, weights (train) or epoch (val): it must never be scored on them. */
+  learnedFrom: z.array(PatientKey),
+  /** Patients the model was tested on. */
+  heldOut: z.array(PatientKey),
+  fingerprint: z.string(),
+});
+export type ModelPackage = z.infer<typeof ModelPackage>;
+export const InferInput = z.strictObject({ package: ArtifactRef, patient: PatientKey, volume: ArtifactRef });
+export type InferInput = z.infer<typeof InferInput>;
+export const InferResult = z.strictObject({
+  patient: PatientKey,
+  /** A gzipped NIfTI-1 mask (uint8) on the scan's own grid. */
+  mask: ArtifactRef,
+  foregroundVoxels: z.int(),
+  /** Slices that had a prompt. */
+  promptedSlices: z.int(),
+  prompts: z.enum(['lungs', 'prior', 'image']),
+  /** Against the truth, where the volume has one: automatic prompts, never mixed with oracle scores. */
+  overlap: Overlap.nullable(),
+  ...outcome,
+});
+export type InferResult = z.infer<typeof InferResult>;
+
+// package (cpu) ------------------------------------------------------------------------------------------------------
+export const PackageInput = z.strictObject({
+  name: z.string(),
+  target: z.string(),
+  model: ModelRef,
+  weights: ArtifactRef,
+  metrics: z.strictObject({ zeroShot: Overlap, fineTuned: Overlap }),
+  slices: SlicesConfig,
+  prompts: PromptsConfig,
+  /** Slices of the training patients: the prior is drawn from them. */
+  train: z.array(z.strictObject({ patient: PatientKey, slices: ArtifactRef })),
+  learnedFrom: z.array(PatientKey),
+  heldOut: z.array(PatientKey),
+  fingerprint: z.string(),
+});
+export type PackageInput = z.infer<typeof PackageInput>;
+export const PackageResult = z.strictObject({ package: ArtifactRef, ...outcome });
+export type PackageResult = z.infer<typeof PackageResult>;
+
+// report (cpu) -------------------------------------------------------------------------------------------------------
+export const ReportInput = z.strictObject({
+  title: z.string(),
+  run: z.string(),
+  target: z.string(),
+  settings: z.record(z.string(), z.unknown()),
+  split: SplitResult,
+  evaluation: ArtifactRef,
+  curves: ArtifactRef,
+  bestEpoch: z.int(),
+  /** Slices of the unseen patients: the pictures come from them. */
+  test: z.array(z.strictObject({ patient: PatientKey, slices: ArtifactRef })),
+  infer: z.array(InferResult),
+  weights: ArtifactRef,
+  /** Every artifact of the run in the order it was made. */
+  lineage: z.array(z.strictObject({ stage: z.string(), artifact: ArtifactRef, seconds: z.number() })),
+});
+export type ReportInput = z.infer<typeof ReportInput>;
+export const ReportResult = z.strictObject({ report: ArtifactRef, ...outcome });
+export type ReportResult = z.infer<typeof ReportResult>;
+
+// record run (io): the run's result under its id, for the time after Temporal's retention ------------------------------
+export const RecordRunInput = z.strictObject({ run: z.string(), result: z.unknown() });
+export type RecordRunInput = z.infer<typeof RecordRunInput>;
+
+// registry (io): which model serves under a name -----------------------------------------------------------------------
+/** `models/<name>/champion.json`: the one mutable object of a model; it changes by If-Match only. */
+export const Champion = z.strictObject({
+  package: ArtifactRef,
+  /** Workflow id of the run that made it. */
+  run: z.string(),
+  /** What the last retraining looked at, so that the next one ends at once when nothing is new. */
+  seen: z.strictObject({ fingerprint: z.string(), settings: z.string() }),
+});
+export type Champion = z.infer<typeof Champion>;
+export const ReadChampionInput = z.strictObject({
+  name: z.string(),
+  /** Digested into `settings` of the answer. */
+  settings: z.record(z.string(), z.unknown()),
+});
+export type ReadChampionInput = z.infer<typeof ReadChampionInput>;
+export const ReadChampionResult = z.strictObject({
+  champion: Champion.nullable(),
+  model: ModelPackage.nullable(),
+  etag: z.string().nullable(),
+  settings: z.string(),
+});
+export type ReadChampionResult = z.infer<typeof ReadChampionResult>;
+export const PromoteInput = z.strictObject({
+  name: z.string(),
+  champion: Champion,
+  /** The pointer's ETag as read before the comparison; null where there was none. */
+  etag: z.string().nullable(),
+});
+export type PromoteInput = z.infer<typeof PromoteInput>;
+export const PromoteResult = z.strictObject({ etag: z.string() });
+export type PromoteResult = z.infer<typeof PromoteResult>;

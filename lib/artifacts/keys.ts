@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import { canonicalJson } from './canonical-json.ts';
+
+/**
+ * The key scheme, all of it:
+ * - `cas/sha256/<hex>`          immutable bytes under their own hash
+ * - `memo/<stage>/<hex>.json`   a stage's result, under the hash of what made it
+ * - `models/<name>/champion.json` and the like: pointers, the only keys that change (by If-Match)
+ */
+
+/** Node's hash takes less than 2 GiB at a time, and blocks the event loop while it does. */
+const HASH_SLICE_BYTES = 64 * 2 ** 20;
+
+/** As `sha256Hex`, for bytes of any length: others have their turn in between. */
+export async function sha256OfLarge(bytes: Uint8Array): Promise<string> {
+  const hash = createHash('sha256');
+  for (let from = 0; from < bytes.length; from += HASH_SLICE_BYTES) {
+    if (from > 0) await setImmediate();
+    hash.update(bytes.subarray(from, from + HASH_SLICE_BYTES));
+  }
+  return hash.digest('hex');
+}
+
+export function sha256Hex(bytes: Uint8Array | string): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+export function casKey(sha256: string): string {
+  return `cas/sha256/${sha256}`;
+}
+
+/** What decides a stage's result. `version` goes up when the stage's code makes other bytes of the same inputs. */
+export interface MemoIdentity {
+  stage: string;
+  version: number;
+  parameters: unknown;
+  /** SHA-256 (hex) of every input, in a fixed order. */
+  inputs: readonly string[];
+}
+
+export function memoKey({ stage, version, parameters, inputs }: MemoIdentity): string {
+  const hash = sha256Hex(canonicalJson({ stage, version, parameters, inputs }));
+  return `memo/${stage}/${hash}.json`;
+}

@@ -1,0 +1,135 @@
+import { posix } from 'node:path';
+import { type Fault, isFault } from '../fault.ts';
+import { type FoundLayout, type FoundPatient, findLayout, isNifti } from './layouts.ts';
+import { type DatasetSetting, matchPattern, pairPatients } from './pairing.ts';
+import { readPair } from './read-pair.ts';
+import { type Split, type SplitCandidate, type SplitSetting, splitPatients } from './split.ts';
+
+/** A folder or archive as `lib/dataset/sources` opens it. */
+export interface Listing {
+  readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  read(path: string): Promise<Uint8Array>;
+}
+
+export interface InspectedPatient extends FoundPatient {
+  /** What reading the patient gave; null where only names were looked at. */
+  readonly volume: {
+    readonly shape: readonly number[];
+    readonly axisCodes: string;
+    readonly spacingMm: readonly number[];
+    readonly foregroundVoxels: number;
+    readonly repairs: readonly string[];
+  } | null;
+  /** Why this patient cannot be used as it is. */
+  readonly fault: Fault | null;
+}
+
+export interface DatasetFacts {
+  /** Name of the layout, or null where none fits; `configured` where the caller said which files belong together. */
+  readonly layout: string | null;
+  /** What to write under `dataset` in a run configuration, without `target`. */
+  readonly dataset: Pick<DatasetSetting, 'pattern' | 'patients'> | null;
+  readonly patients: InspectedPatient[];
+  /** Files that belong to no patient, and why. */
+  readonly leftOver: { readonly path: string; readonly why: string }[];
+  /** Which patients (by id) would train, validate and test; null where not read, or with the reason in `splitFault`. */
+  readonly split: Split | null;
+  readonly splitFault: Fault | null;
+}
+
+export interface InspectOptions {
+  /** Given: these pairs, faults and all. Not given: the layout is guessed. */
+  readonly dataset?: DatasetSetting | undefined;
+  /** Foreground label values where `dataset` names none; default: every value but zero. */
+  readonly labels?: readonly number[] | undefined;
+  readonly split: SplitSetting;
+  /** Read every scan and mask: finds broken files and gives the very split that a run would make. */
+  readonly deep: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * What a data set holds, before anything is trained on it: the patients, the files that fit nowhere and why, and the split.
+ * Faults of single patients are part of the answer, not thrown; those of `pairPatients` with a given `dataset` are thrown.
+ */
+export async function inspectDataset(listing: Listing, options: InspectOptions): Promise<DatasetFacts> {
+  const paths = listing.files.map(({ path }) => path).sort();
+  const { layout, dataset, found } = pairsOf(listing, paths, options);
+  const patients: InspectedPatient[] = [];
+  const candidates: SplitCandidate[] = [];
+  for (const pair of found) {
+    options.signal?.throwIfAborted();
+    const { digest, ...patient } = options.deep ? await inspectPair(listing, pair, options) : notRead(pair);
+    patients.push(patient);
+    if (digest) candidates.push({ patient: pair.id, digest, split: pair.split ?? null });
+  }
+  return {
+    layout,
+    dataset,
+    patients,
+    leftOver: leftOverOf(paths, found, dataset?.pattern ?? null),
+    ...(options.deep ? planSplit(candidates, options.split) : { split: null, splitFault: null }),
+  };
+}
+
+function pairsOf(listing: Listing, paths: readonly string[], { dataset }: InspectOptions) {
+  if (dataset) return { layout: 'configured', dataset, found: pairPatients(listing.files, dataset) };
+  const layout = findLayout(paths);
+  const found = [...(layout?.patients ?? [])].sort((a, b) => (a.id < b.id ? -1 : 1));
+  return { layout: layout?.name ?? null, dataset: layout && settingOf(layout), found };
+}
+
+/** A DICOM patient is written down by folder, not slice by slice. */
+function settingOf({ pattern, patients }: FoundLayout): Pick<DatasetSetting, 'pattern' | 'patients'> {
+  if (pattern) return { pattern };
+  return { patients: patients.map(({ id, image, mask }) => ({ id, image: posix.dirname(image[0]!), mask })) };
+}
+
+const notRead = (pair: FoundPatient) => ({ ...pair, volume: null, fault: null, digest: null });
+
+async function inspectPair(listing: Listing, pair: FoundPatient, { labels }: InspectOptions) {
+  try {
+    const { volume, digest } = await readPair(listing, { ...pair, labels: pair.labels ?? labels?.slice() ?? null });
+    return {
+      ...pair,
+      volume: {
+        shape: volume.native.shape,
+        axisCodes: volume.native.axisCodes,
+        spacingMm: volume.spacingMm,
+        foregroundVoxels: volume.mask!.reduce((sum, value) => sum + value, 0),
+        repairs: volume.repairs,
+      },
+      fault: null,
+      digest,
+    };
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    return { ...pair, volume: null, fault: error, digest: null };
+  }
+}
+
+function planSplit(candidates: readonly SplitCandidate[], setting: SplitSetting) {
+  try {
+    return { split: splitPatients(candidates, setting), splitFault: null };
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    return { split: null, splitFault: error };
+  }
+}
+
+function leftOverOf(
+  paths: readonly string[],
+  found: readonly FoundPatient[],
+  pattern: { image: string; mask: string } | null,
+): DatasetFacts['leftOver'] {
+  const used = new Set(found.flatMap(({ image, mask }) => [...image, mask]));
+  const matching = (one: string | undefined) => new Set(one ? [...matchPattern(paths, one).values()].flat() : []);
+  const [images, masks] = [matching(pattern?.image), matching(pattern?.mask)];
+  return paths
+    .filter((path) => !used.has(path))
+    .map((path) => {
+      if (masks.has(path)) return { path, why: 'a mask without its image' };
+      if (images.has(path)) return { path, why: 'an image without its mask' };
+      return { path, why: isNifti(path) ? 'fits no image or mask pattern' : 'not a NIfTI file' };
+    });
+}

@@ -1,0 +1,40 @@
+/** Where a data set's files come from. Shaped like `SourceConfig` of the run configuration. */
+export type Source =
+  | { kind: 'local'; path: string }
+  | { kind: 'http'; url: string; sha256?: string | undefined }
+  | { kind: 'phantom'; patients: number; seed: number };
+
+export interface SourceOptions {
+  /** Downloads and generated archives are kept here and used again. */
+  cacheDir: string;
+  signal?: AbortSignal | undefined;
+  /** Called while an archive is downloaded; `total` is null where the server does not say. */
+  onProgress?: ((doneBytes: number, totalBytes: number | null) => void) | undefined;
+}
+
+/** The files of an opened source. */
+export interface SourceListing {
+  /** SHA-256 (hex) that changes when the files may have changed; what `fingerprintSource` gives for the same state. */
+  fingerprint: string;
+  /** In the order of their paths. Hidden files and those of macOS archives are left out. */
+  files: SourceFile[];
+  /** @throws Fault SOURCE_FILE_MISSING, and what the kind of source may meet (ZIP_…). */
+  read(path: string): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+export interface SourceFile {
+  /** Relative to the source, `/` between the parts, without `.` and `..`. */
+  path: string;
+  bytes: number;
+}
+
+/** `.DS_Store`, `._scan.nii`, `__MACOSX/…`: never data. */
+export function isHidden(path: string): boolean {
+  return path.split('/').some((part) => part.startsWith('.') || part === '__MACOSX');
+}
+
+/** By UTF-16 code units: the same order on every machine, whatever its locale. */
+export function byPath(a: SourceFile, b: SourceFile): number {
+  return a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
+}

@@ -1,0 +1,166 @@
+import { candidateShapes, type Trainable, trainsEncoder } from '../training/trainable.ts';
+import type { CheckpointFacts } from './checkpoint.ts';
+import type { CountedParts, CountedPatient } from './data.ts';
+
+/** Of the run configuration's `training`, what decides how much there is to do. */
+export interface TrainingShape {
+  readonly train: Trainable;
+  readonly epochs: number;
+  readonly batchBoxes: number;
+  readonly boxesPerImage: number;
+  readonly accumulate: number;
+  readonly checkpointEverySteps: number;
+}
+
+/** Seconds, measured on this machine. */
+export interface Measured {
+  readonly encodeSecondsPerSlice: number;
+  /** Of the mask decoder: an encoder that learns comes on top. */
+  readonly trainSecondsPerStep: number;
+}
+
+/** How often the model is run. */
+export interface Amount {
+  /** Slices whose embeddings are computed once and kept. */
+  readonly encodedSlices: number;
+  readonly imagesPerStep: number;
+  readonly stepsPerEpoch: number;
+  /** Of all epochs; patience may end the training before. */
+  readonly steps: number;
+  readonly validationSteps: number;
+  readonly checkpoints: number;
+  /** Slices of the unseen patients' whole volumes. */
+  readonly inferSlices: number;
+}
+
+/** Bytes that training holds at once, beside what the model computes with. */
+export interface MemoryBytes {
+  readonly weights: number;
+  readonly optimiser: number;
+  readonly images: number;
+  readonly objects: number;
+}
+
+/** Bytes that a run leaves in the store. */
+export interface DiskBytes {
+  readonly files: number;
+  readonly volumes: number;
+  readonly slices: number;
+  readonly embeddings: number;
+  readonly checkpoints: number;
+  readonly weights: number;
+}
+
+export interface Seconds {
+  readonly encode: number;
+  readonly train: number;
+  /** At most: slices on which nothing is looked for are left out. */
+  readonly infer: number;
+}
+
+const FLOAT32 = 4;
+const FLOAT16 = 2;
+/** A pass forward, of the three that forward and backward take together. */
+const FORWARD_SHARE = 1 / 3;
+
+export function amountOf(parts: CountedParts, training: TrainingShape): Amount {
+  const { train, epochs, batchBoxes, boxesPerImage, checkpointEverySteps } = training;
+  const [groups, held] = [parts.train, parts.val].map((patients) => groupsOf(patients, boxesPerImage)) as [
+    number,
+    number,
+  ];
+  const most = (count: number): number => Math.max(1, Math.min(batchBoxes / boxesPerImage, count));
+  const stepsPerEpoch = Math.ceil(groups / most(groups));
+  const steps = stepsPerEpoch * epochs;
+  const encoded = trainsEncoder(train) ? parts.test : Object.values(parts).flat();
+  return {
+    encodedSlices: sum(encoded, ({ slices }) => slices),
+    imagesPerStep: most(groups),
+    ...{ stepsPerEpoch, steps },
+    validationSteps: Math.ceil(held / most(held)) * (epochs + 1),
+    checkpoints: checkpointsOf(steps, stepsPerEpoch, checkpointEverySteps),
+    inferSlices: sum(parts.test, ({ totalSlices }) => totalSlices),
+  };
+}
+
+/** Objects of one slice that go through the decoder together: as many groups as a slice has are passed in an epoch. */
+const groupsOf = (patients: readonly CountedPatient[], boxesPerImage: number): number =>
+  sum(patients, ({ boxes }) => sum(boxes, (count) => Math.ceil(count / boxesPerImage)));
+
+/** One every so many steps, and one at the end of each epoch; where both fall together it is one. */
+function checkpointsOf(steps: number, stepsPerEpoch: number, every: number): number {
+  const multiples = (of: number): number => (of > 0 ? Math.floor(steps / of) : 0);
+  const both = (stepsPerEpoch * every) / greatestDivisor(stepsPerEpoch, every);
+  return multiples(every) + multiples(stepsPerEpoch) - multiples(both);
+}
+
+const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));
+
+/**
+ * Seconds by what was measured. A validation step is taken as a pass forward, a third of a training step; an encoder that
+ * learns as three encodings of each image in training and one in validation.
+ */
+export function secondsOf(
+  { encodedSlices, imagesPerStep, steps, validationSteps, inferSlices }: Amount,
+  train: Trainable,
+  { encodeSecondsPerSlice, trainSecondsPerStep }: Measured,
+): Seconds {
+  const encoder = trainsEncoder(train) ? (imagesPerStep * encodeSecondsPerSlice) / FORWARD_SHARE : 0;
+  return {
+    encode: encodedSlices * encodeSecondsPerSlice,
+    train: (steps + validationSteps * FORWARD_SHARE) * (trainSecondsPerStep + encoder),
+    infer: inferSlices * encodeSecondsPerSlice,
+  };
+}
+
+export function embeddingBytes({ embeddingShape: [channels, height, width] }: CheckpointFacts): number {
+  return channels * height * width * FLOAT16;
+}
+
+/** Vectors of the trained parameters that are held: weights and moments as a step's input and output, and as a checkpoint. */
+const heldVectors = ({ accumulate }: TrainingShape): number => (accumulate > 1 ? 13 : 10);
+/** Those in a checkpoint: weights, two moments and the best weights, and the sum of gradients where they accumulate. */
+const savedVectors = ({ accumulate }: TrainingShape): number => (accumulate > 1 ? 5 : 4);
+
+export function memoryOf(parts: CountedParts, facts: CheckpointFacts, training: TrainingShape): MemoryBytes {
+  const learning = [...parts.train, ...parts.val];
+  const targetBytes = facts.maskSize ** 2 * FLOAT32;
+  return {
+    // The checkpoint, and the session's copy of it.
+    weights: 2 * parametersOf(facts) * FLOAT32,
+    optimiser: heldVectors(training) * trainedParametersOf(facts, training.train) * FLOAT32,
+    images: trainsEncoder(training.train)
+      ? sum(learning, ({ slicesBytes }) => slicesBytes)
+      : sum(learning, ({ slices }) => slices * embeddingBytes(facts)),
+    objects: sum(learning, ({ boxes, height, width }) => sum(boxes, (count) => count) * (height * width + targetBytes)),
+  };
+}
+
+export function diskOf(
+  parts: CountedParts,
+  facts: CheckpointFacts,
+  training: TrainingShape,
+  { encodedSlices, checkpoints }: Amount,
+): DiskBytes {
+  const patients = Object.values(parts).flat();
+  const trained = trainedParametersOf(facts, training.train) * FLOAT32;
+  return {
+    files: sum(patients, ({ filesBytes }) => filesBytes),
+    volumes: sum(patients, ({ volumeBytes }) => volumeBytes),
+    slices: sum(patients, ({ slicesBytes }) => slicesBytes),
+    embeddings: encodedSlices * embeddingBytes(facts),
+    checkpoints: checkpoints * savedVectors(training) * trained,
+    weights: parametersOf(facts) * FLOAT32 + trained,
+  };
+}
+
+export const parametersOf = ({ shapes }: CheckpointFacts): number => sum([...shapes.values()], sizeOf);
+
+/** At most so many: of the parameters asked for, training leaves out those that the loss does not see. */
+export const trainedParametersOf = ({ shapes }: CheckpointFacts, train: Trainable): number =>
+  sum([...candidateShapes(shapes, train).values()], sizeOf);
+
+const sizeOf = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
+
+const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
+  items.reduce((total, item) => total + of(item), 0);

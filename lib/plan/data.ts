@@ -1,0 +1,84 @@
+import { type DatasetSetting, type PairedPatient, pairPatients } from '../dataset/pairing.ts';
+import { boxesOf, type PromptsSetting } from '../dataset/prompts.ts';
+import { readPair } from '../dataset/read-pair.ts';
+import { type SliceStack, type SlicesSetting, sliceDigests, sliceVolume } from '../dataset/slices.ts';
+import type { SourceListing } from '../dataset/sources/source.ts';
+import {
+  type AuditedPatient,
+  leakAudit,
+  type SplitCandidate,
+  type SplitPart,
+  type SplitSetting,
+  splitPatients,
+} from '../dataset/split.ts';
+
+/** One patient, as the stages up to `split` will have it. */
+export interface CountedPatient {
+  /** The configuration's or the pattern's, not the pseudonym. */
+  readonly id: string;
+  /** Slices that hold enough of the target: these are encoded. */
+  readonly slices: number;
+  /** Slices of the whole volume along the axis: at most these are encoded for a mask without help. */
+  readonly totalSlices: number;
+  /** Size of a slice in pixels. */
+  readonly height: number;
+  readonly width: number;
+  /** Boxes on each of the slices. */
+  readonly boxes: readonly number[];
+  /** Sizes of what the stages store: the files, the volume, the slices. */
+  readonly filesBytes: number;
+  readonly volumeBytes: number;
+  readonly slicesBytes: number;
+}
+
+export type CountedParts = Readonly<Record<SplitPart, readonly CountedPatient[]>>;
+
+export interface DataSettings {
+  readonly dataset: DatasetSetting;
+  readonly split: SplitSetting;
+  readonly slices: SlicesSetting;
+  readonly prompts: PromptsSetting;
+}
+
+/**
+ * Reads every scan and mask and does with them what `download`, `convert`, `slice` and `split` do, without keeping any: the
+ * split is the one that a run will make. Faults: theirs.
+ */
+export async function countData(
+  listing: SourceListing,
+  { dataset, split, slices, prompts }: DataSettings,
+): Promise<CountedParts> {
+  const patients = new Map<string, CountedPatient>();
+  const candidates: SplitCandidate[] = [];
+  const audited: AuditedPatient[] = [];
+  for (const pair of pairPatients(listing.files, dataset)) {
+    const { volume, bytes: volumeBytes, digest } = await readPair(listing, pair);
+    const stack = sliceVolume(volume, slices);
+    const { index, total, height, width } = stack;
+    patients.set(pair.id, {
+      ...{ id: pair.id, slices: index.length, totalSlices: total, height, width },
+      boxes: boxesOnEach(stack, prompts),
+      ...{ filesBytes: bytesOf(listing, pair), volumeBytes },
+      slicesBytes: stack.pixels.length + (stack.masks?.length ?? 0),
+    });
+    candidates.push({ patient: pair.id, digest, split: pair.split });
+    audited.push({ patient: pair.id, digests: sliceDigests(stack) });
+  }
+  const parts = splitPatients(candidates, split);
+  leakAudit(parts, audited);
+  const pick = (part: SplitPart) => parts[part].map((id) => patients.get(id)!);
+  return { train: pick('train'), val: pick('val'), test: pick('test') };
+}
+
+function boxesOnEach({ masks, index, height, width }: SliceStack, prompts: PromptsSetting): number[] {
+  const area = height * width;
+  return Array.from(index, (_, row) => {
+    const mask = masks!.subarray(row * area, (row + 1) * area);
+    return boxesOf(mask, height, width, prompts).length;
+  });
+}
+
+function bytesOf({ files }: SourceListing, { image, mask }: PairedPatient): number {
+  const used = new Set([...image, mask]);
+  return files.reduce((sum, { path, bytes }) => sum + (used.has(path) ? bytes : 0), 0);
+}

@@ -1,0 +1,123 @@
+/**
+ * What a report is made from: plain data, read from artifacts by the caller. Nothing here holds the time of day or a name of
+ * a machine, so the same data always gives the same bytes. Patients appear under their pseudonyms.
+ */
+export interface Scores {
+  readonly dice: number;
+  readonly iou: number;
+}
+
+/** [x0, y0, x1, y1] in pixels of the slice, x along columns; pixel (x, y) covers [x, x + 1) × [y, y + 1). */
+export type Box = readonly [number, number, number, number];
+
+/** One scored slice: its row in the slices artifact, its position along the slice axis, and the boxes that prompted it. */
+export interface ScoredSlice {
+  readonly row: number;
+  readonly index: number;
+  readonly boxes: readonly Box[];
+  readonly zeroShot: Scores;
+  readonly fineTuned: Scores;
+}
+
+export interface ScoredPatient {
+  readonly patient: string;
+  /** Over the whole volume, on the scan's own grid. */
+  readonly zeroShot: Scores;
+  readonly fineTuned: Scores;
+  readonly slices: readonly ScoredSlice[];
+}
+
+/** Scores on the unseen patients with boxes from the truth (oracle prompts): an upper bound. */
+export interface OracleEvaluation {
+  readonly zeroShot: Scores;
+  readonly fineTuned: Scores;
+  readonly patients: readonly ScoredPatient[];
+}
+
+export const RANKS = ['best', 'median', 'worst'] as const;
+export type Rank = (typeof RANKS)[number];
+
+/** A slice that the report shows, and why. */
+export interface SlicePick extends ScoredSlice {
+  readonly rank: Rank;
+  readonly patient: string;
+}
+
+/** A picked slice with its pixels. All arrays are U8 [height, width], row by row; masks are foreground where not zero. */
+export interface SlicePicture {
+  readonly pick: SlicePick;
+  readonly height: number;
+  readonly width: number;
+  readonly pixels: Uint8Array;
+  readonly truth: Uint8Array;
+  readonly zeroShot: Uint8Array;
+  readonly fineTuned: Uint8Array;
+  /** Millimetres from column to column and from row to row: gives true proportions and a scale bar. Null: square pixels. */
+  readonly spacingMm: readonly [x: number, y: number] | null;
+}
+
+/** A scan segmented with prompts that were made without the truth. */
+export interface AutomaticResult {
+  readonly patient: string;
+  /** The rule that made the boxes, e.g. `prior`. */
+  readonly prompts: string;
+  readonly promptedSlices: number;
+  readonly foregroundVoxels: number;
+  /** Null where the scan has no truth to compare with. */
+  readonly overlap: Scores | null;
+}
+
+export interface EpochScores {
+  readonly epoch: number;
+  readonly trainLoss: number;
+  readonly valLoss: number;
+  readonly valDice: number;
+}
+
+export interface ReportArtifact {
+  readonly kind: string;
+  readonly key: string;
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+export interface LineageEntry {
+  readonly stage: string;
+  readonly artifact: ReportArtifact;
+  /** Time the work took when it was done; 0 on a further artifact of the same work, so that sums are true. */
+  readonly seconds: number;
+}
+
+export interface ReportData {
+  readonly title: string;
+  readonly run: string;
+  /** What is segmented, e.g. `lungs`. */
+  readonly target: string;
+  /** Name or folder of the checkpoint that was fine-tuned. */
+  readonly model: string;
+  readonly split: {
+    readonly train: readonly string[];
+    readonly val: readonly string[];
+    readonly test: readonly string[];
+  };
+  readonly evaluation: OracleEvaluation;
+  /** Which way the slices are cut; gives the orientation letters. Null: not known, no letters. */
+  readonly axis: 'axial' | 'coronal' | 'sagittal' | null;
+  /** One for each pick of `pickSlices(evaluation)`, in that order. */
+  readonly pictures: readonly SlicePicture[];
+  readonly infer: readonly AutomaticResult[];
+  readonly curves: {
+    /** Before the first step. */
+    readonly start: { readonly valLoss: number; readonly valDice: number };
+    readonly epochs: readonly EpochScores[];
+  };
+  readonly bestEpoch: number;
+  /** The run's settings, nested as they are written; shown as they stand, so they must not name a patient. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** The inputs that decide this report's content, e.g. evaluation, curves, split. */
+  readonly createdFrom: readonly { readonly name: string; readonly sha256: string }[];
+  /** The fine-tuned tensors; null hides how to load them. */
+  readonly weights: ReportArtifact | null;
+  /** Every artifact of the run in the order it was made. */
+  readonly lineage: readonly LineageEntry[];
+}

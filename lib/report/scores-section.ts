@@ -1,0 +1,101 @@
+import { change, count, plural, score } from './format.ts';
+import { type Html, html } from './html.ts';
+import type { ReportData, Scores } from './report-data.ts';
+import { bar, table } from './table.ts';
+
+/** What changed, in one sentence: the first thing that a reader wants to know. */
+export function verdict({ evaluation, target, model }: ReportData): Html {
+  const { zeroShot, fineTuned, patients } = evaluation;
+  const difference = fineTuned.dice - zeroShot.dice;
+  const verb = Math.abs(difference) < 0.0005 ? 'left' : difference > 0 ? 'raised' : 'lowered';
+  const slices = patients.flatMap((patient) => patient.slices);
+  const better = slices.filter((slice) => slice.fineTuned.dice > slice.zeroShot.dice).length;
+  const figures =
+    verb === 'left'
+      ? html`at <strong>${score(fineTuned.dice)}</strong>`
+      : html`from ${score(zeroShot.dice)} to <strong>${score(fineTuned.dice)}</strong>`;
+  const improved = slices.length > 0 && ` ${count(better)} of ${plural(slices.length, 'slice')} improved.`;
+  return html`<p class="verdict">On ${plural(patients.length, 'unseen patient')}, fine-tuning ${model} ${verb} Dice for ${target} ${figures}.${improved}</p>`;
+}
+
+/** Scores with boxes from the truth, and, set apart from them, scores with boxes made without it. */
+export function scoresSection(data: ReportData): Html {
+  return html`<section id="scores"><h2>Scores on unseen patients</h2>
+<div class="pair">${oracleCard(data)}${automaticCard(data)}</div></section>
+`;
+}
+
+function oracleCard({ evaluation }: ReportData): Html {
+  const { zeroShot, fineTuned, patients } = evaluation;
+  const row = (name: string, style: string, { dice, iou }: Scores): Html =>
+    html`<tr><th scope="row"><i class="key ${style}"></i>${name}</th>${[dice, iou].map(
+      (value) => html`<td>${score(value)}${bar(value, style)}</td>`,
+    )}</tr>\n`;
+  const changes = [fineTuned.dice - zeroShot.dice, fineTuned.iou - zeroShot.iou];
+  const what =
+    patients.length === 1
+      ? 'The whole volume'
+      : `Mean over ${plural(patients.length, 'patient')}, each over the whole volume`;
+  return html`<div class="card"><h3>Boxes from the truth <span class="pill">upper bound</span></h3>
+<table class="headline"><thead><tr><td></td><th scope="col">Dice</th><th scope="col">IoU</th></tr></thead>
+<tbody>${row('Zero-shot', 'zero-shot', zeroShot)}${row('Fine-tuned', 'fine-tuned', fineTuned)}</tbody>
+<tfoot><tr><th scope="row">Change</th>${changes.map((value) => html`<td>${change(value)}</td>`)}</tr></tfoot></table>
+<p class="note">${what}, on the scan’s own grid. The boxes are drawn round the truth (oracle prompts): they tell the model where the target is. Expect less on a scan that nobody has outlined.</p></div>
+`;
+}
+
+const RULES = new Map([
+  ['lungs', 'lung finder'],
+  ['prior', 'training prior'],
+  ['image', 'whole image'],
+]);
+
+function automaticCard({ infer }: ReportData): Html {
+  const columns = [
+    { name: 'Patient' },
+    { name: 'Dice' },
+    { name: 'IoU' },
+    { name: 'Boxes by', word: true },
+    { name: 'Slices' },
+    { name: 'Voxels' },
+  ];
+  const rows = infer.map(({ patient, prompts, promptedSlices, foregroundVoxels, overlap }) => [
+    patient,
+    ...(overlap ? [score(overlap.dice), score(overlap.iou)] : ['–', '–']),
+    RULES.get(prompts) ?? prompts,
+    count(promptedSlices),
+    count(foregroundVoxels),
+  ]);
+  return html`<div class="card apart"><h3>Automatic boxes <span class="pill">truth not used</span></h3>
+${rows.length > 0 ? table(columns, rows) : html`<p>No scan was segmented with automatic boxes in this run.</p>`}
+<p class="note">The fine-tuned model with boxes made by a rule, as on a new scan: slices with a box, voxels found, and Dice and IoU where the scan has a truth. These scores answer another question than those with boxes from the truth and are not to be mixed with them.</p></div>
+`;
+}
+
+/** One row a patient, with boxes from the truth. */
+export function patientTable({ evaluation }: ReportData): Html {
+  const columns = [
+    'Patient',
+    'Dice zero-shot',
+    'Dice fine-tuned',
+    'Change',
+    'IoU zero-shot',
+    'IoU fine-tuned',
+    'Slices',
+    'Worst slice',
+  ];
+  const rows = evaluation.patients.map(({ patient, slices, zeroShot, fineTuned }) => [
+    patient,
+    score(zeroShot.dice),
+    score(fineTuned.dice),
+    change(fineTuned.dice - zeroShot.dice),
+    score(zeroShot.iou),
+    score(fineTuned.iou),
+    count(slices.length),
+    slices.length > 0 ? score(Math.min(...slices.map((slice) => slice.fineTuned.dice))) : '–',
+  ]);
+  return table(
+    columns.map((name) => ({ name })),
+    rows,
+  );
+}

@@ -1,0 +1,108 @@
+import { parentPort } from 'node:worker_threads';
+import * as ort from 'onnxruntime-node';
+import { type Device, PROBE_MODEL, providerOf, providersUsed } from './device.ts';
+import type { Reply, Request, SessionOptions } from './session.ts';
+import type { Tensor } from './tensor.ts';
+
+// A provider that cannot be had is told as an error by what asked for it, not printed by the runtime too.
+ort.env.logLevel = 'fatal';
+
+/** The thread's one session, and the tensors that it carries from run to run. */
+let session: ort.InferenceSession;
+let carry: Readonly<Record<string, string>> = {};
+/** By input name: what the next run reads, and the buffer that the run after it may write (ping-pong, in place). */
+const state = new Map<string, { current: ort.Tensor; spare: ort.Tensor }>();
+
+const toOrt = ({ dtype, shape, data }: Tensor): ort.Tensor => new ort.Tensor(dtype, data as never, shape);
+const fromOrt = (tensor: ort.Tensor): Tensor =>
+  ({ dtype: tensor.type, shape: [...tensor.dims], data: tensor.data }) as unknown as Tensor;
+
+/** Whether operators really run on the device: asked of the profile of a small model. */
+async function check(device: Device): Promise<void> {
+  const { option, name } = providerOf(device);
+  const used = await providersUsed(async (profileFilePrefix) => {
+    const options = { executionProviders: [option], enableProfiling: true, profileFilePrefix, logSeverityLevel: 4 };
+    const probe = await ort.InferenceSession.create(PROBE_MODEL, options as ort.InferenceSession.SessionOptions);
+    await probe.run({ x: new ort.Tensor('float32', Float32Array.of(1, 2, 3, 4), [2, 2]) });
+    probe.endProfiling();
+    await probe.release();
+  });
+  if (!used.has(name)) throw new Error(`operators ran on ${[...used].join(' and ')}`);
+}
+
+async function open(model: Uint8Array | string, options: SessionOptions): Promise<void> {
+  session = await ort.InferenceSession.create(model as string, {
+    executionProviders: [providerOf(options.device ?? 'cpu').option as ort.InferenceSession.ExecutionProviderConfig],
+    intraOpNumThreads: options.threads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: 3,
+    // A pattern of the first run's memory is one block more, as large as all of the others together.
+    enableMemPattern: false,
+    // A waiting thread that spins takes the core that server, heartbeats and the other threads need.
+    // `set_denormal_as_zero` would be faster, but reaches only some of the threads, so that bits depend on who computes what.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
+  });
+  carry = options.carry ?? {};
+}
+
+async function run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
+  const inputs: Record<string, ort.Tensor> = {};
+  for (const [name, tensor] of Object.entries(feeds)) inputs[name] = toOrt(tensor);
+  for (const [name, { current }] of state) inputs[name] = current;
+  const fetches: Record<string, ort.Tensor | null> = {};
+  for (const name of session.outputNames) fetches[name] = state.get(carry[name] ?? '')?.spare ?? null;
+
+  const outputs = await session.run(inputs, fetches);
+  const results: Record<string, Tensor> = {};
+  for (const [name, tensor] of Object.entries(outputs)) {
+    const kept = state.get(carry[name] ?? '');
+    // What comes back for a buffer that was given is a copy of it (in this version of the runtime): it is let go.
+    if (kept) state.set(carry[name]!, { current: kept.spare, spare: kept.current });
+    else results[name] = fromOrt(tensor as ort.Tensor);
+  }
+  return results;
+}
+
+/** An input that stays, and room for what the next run makes of it where an output is carried to it. */
+function held(name: string, tensor: Tensor): { current: ort.Tensor; spare: ort.Tensor } {
+  if (!Object.values(carry).includes(name)) return { current: toOrt(tensor), spare: toOrt(tensor) };
+  const empty = { ...tensor, data: tensor.data.slice().fill(0 as never) } as Tensor;
+  return { current: toOrt(tensor), spare: toOrt(empty) };
+}
+
+async function answer(request: Request): Promise<Record<string, Tensor>> {
+  switch (request.kind) {
+    case 'open':
+      await open(request.model, request.options);
+      return {};
+    case 'check':
+      await check(request.device);
+      return {};
+    case 'run':
+      return run(request.feeds);
+    case 'write':
+      for (const [name, tensor] of Object.entries(request.tensors)) state.set(name, held(name, tensor));
+      return {};
+    case 'read':
+      return Object.fromEntries(request.names.map((name) => [name, fromOrt(state.get(name)!.current)]));
+    case 'close':
+      await session.release();
+      return {};
+  }
+}
+
+let last: Promise<void> = Promise.resolve();
+parentPort!.on('message', (request: Request & { id: number }) => {
+  // Requests may arrive while one is being answered; the session takes them one after another.
+  last = last.then(async () => {
+    let reply: Reply;
+    try {
+      reply = { id: request.id, tensors: await answer(request) };
+    } catch (error) {
+      reply = { id: request.id, error: error instanceof Error ? error.message : String(error) };
+    }
+    parentPort!.postMessage(reply);
+  });
+});

@@ -1,0 +1,120 @@
+import { Worker } from 'node:worker_threads';
+import { type Device, refuseDevice } from './device.ts';
+import { withModelFile } from './model-file.ts';
+import type { Tensor } from './tensor.ts';
+
+export type { Device } from './device.ts';
+
+/** A model in one piece, or with its large constants apart, to lie in one file beside it. */
+export type ModelSource = Uint8Array | { readonly model: Uint8Array; readonly weights: readonly Uint8Array[] };
+
+export interface SessionOptions {
+  /** What computes, `cpu` by default. One that is asked for and absent is refused, never replaced. */
+  readonly device?: Device;
+  /** Threads inside one operator. Fixed by the caller: the sums, and so the bits, depend on whether it is 1 or more. */
+  readonly threads: number;
+  /**
+   * Outputs that stay in the session and become inputs of the next run, e.g. `{ nextWeights: 'weights' }`. They cross the
+   * thread boundary only through `write` and `read`.
+   */
+  readonly carry?: Readonly<Record<string, string>>;
+}
+
+/** What the thread is asked; each request is answered in order with the same id. */
+export type Request =
+  | { kind: 'open'; model: Uint8Array | string; options: SessionOptions }
+  | { kind: 'check'; device: Device }
+  | { kind: 'run'; feeds: Record<string, Tensor> }
+  | { kind: 'write'; tensors: Record<string, Tensor> }
+  | { kind: 'read'; names: readonly string[] }
+  | { kind: 'close' };
+export type Reply = { id: number; tensors: Record<string, Tensor> } | { id: number; error: string };
+
+/**
+ * An ONNX model in a thread of its own. `run()` of the native runtime blocks its event loop for the whole computation;
+ * here it blocks a thread that has nothing else to do, so heartbeats and cancellation go on.
+ */
+export class Session {
+  private readonly thread: Worker;
+  private readonly pending = new Map<
+    number,
+    { resolve: (tensors: Record<string, Tensor>) => void; reject: (error: Error) => void }
+  >();
+  private nextId = 0;
+  private ended: Error | undefined;
+
+  private constructor() {
+    // tsx does not load a .ts file as a thread's entry under Node 20, so the entry is JavaScript that loads the rest.
+    this.thread = new Worker(new URL('./session-thread.mjs', import.meta.url));
+    this.thread.on('message', (reply: Reply) => {
+      const waiting = this.pending.get(reply.id);
+      this.pending.delete(reply.id);
+      if ('error' in reply) waiting?.reject(new Error(reply.error));
+      else waiting?.resolve(reply.tensors);
+    });
+    this.thread.on('error', (error) => this.fail(error));
+    this.thread.on('exit', (code) => this.fail(new Error(`the session's thread ended with code ${code}`)));
+    this.thread.unref();
+  }
+
+  /** Builds a session. Throws RUNTIME_PROVIDER where the device cannot be used, or another one would be. */
+  static async open(source: ModelSource, options: SessionOptions): Promise<Session> {
+    const device = options.device ?? 'cpu';
+    const session = new Session();
+    try {
+      if (device !== 'cpu') await session.ask({ kind: 'check', device }).catch((error) => refuseDevice(device, error));
+      if (source instanceof Uint8Array) await session.ask({ kind: 'open', model: source, options });
+      else await withModelFile(source, (path) => session.ask({ kind: 'open', model: path, options }));
+    } catch (error) {
+      await session.thread.terminate();
+      throw error;
+    }
+    return session;
+  }
+
+  /** Runs the model once. Returns the outputs that are not carried. Feeds are copied, so the caller may reuse them. */
+  run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
+    return this.ask({ kind: 'run', feeds });
+  }
+
+  /** Sets carried inputs, by input name. */
+  async write(tensors: Record<string, Tensor>): Promise<void> {
+    await this.ask({ kind: 'write', tensors });
+  }
+
+  /** Reads carried inputs as the next run would see them, by input name. */
+  read(names: readonly string[]): Promise<Record<string, Tensor>> {
+    return this.ask({ kind: 'read', names });
+  }
+
+  /** Releases the native session and ends the thread. Safe to call twice. */
+  async close(): Promise<void> {
+    if (this.ended) return;
+    await this.ask({ kind: 'close' }).catch(() => undefined);
+    await this.thread.terminate();
+  }
+
+  private ask(request: Request): Promise<Record<string, Tensor>> {
+    if (this.ended) return Promise.reject(this.ended);
+    const id = this.nextId++;
+    return new Promise((resolve, reject) => {
+      this.pending.set(id, { resolve: this.settled(resolve), reject: this.settled(reject) });
+      this.thread.ref();
+      this.thread.postMessage({ id, ...request });
+    });
+  }
+
+  /** An idle session must not keep the process alive. */
+  private settled<T>(settle: (value: T) => void): (value: T) => void {
+    return (value) => {
+      if (this.pending.size === 0) this.thread.unref();
+      settle(value);
+    };
+  }
+
+  private fail(error: Error): void {
+    this.ended ??= error;
+    for (const { reject } of this.pending.values()) reject(this.ended);
+    this.pending.clear();
+  }
+}

@@ -1,0 +1,119 @@
+import { cast, input, reshape } from '../graph/index.ts';
+import type { Session } from '../runtime/session.ts';
+import { float16, float32 } from '../runtime/tensor.ts';
+import { decode } from '../sam/mask-decoder.ts';
+import type { SamModel } from '../sam/model.ts';
+import { type FlatEntry, flatParameters, flatSize, frozenParameters } from '../sam/parameters.ts';
+import { upscaleMask } from '../sam/post-process.ts';
+import { scaleBox } from '../sam/processor.ts';
+import { openSession } from './open-session.ts';
+
+/** Prompts decoded in one run; a static shape, so a last, smaller group is filled up with repeats. */
+const BATCH = 8;
+
+/** An embedding (float16 bits [C, h, w]) and a box on it, in pixels of the model input. */
+export interface Prompted {
+  readonly embedding: Uint16Array;
+  readonly box: readonly number[];
+}
+
+export interface Prediction {
+  /** Logits [4 h, 4 w] of the single mask. */
+  readonly logits: Float32Array;
+  /** The model's own estimate of the IoU. */
+  readonly iou: number;
+}
+
+/** Prompt encoder and mask decoder in a session of their own. */
+export class MaskDecoder {
+  readonly model: SamModel;
+  private readonly session: Session;
+
+  private constructor(session: Session, model: SamModel) {
+    this.session = session;
+    this.model = model;
+  }
+
+  /** With `trained`, those parameters are not built in but come from `load`, so that one session serves every epoch. */
+  static async open(
+    model: SamModel,
+    { threads, trained }: { threads: number; trained?: readonly FlatEntry[] },
+  ): Promise<MaskDecoder> {
+    const { config } = model;
+    const frozen = frozenParameters(model.tensors);
+    const parameters = trained
+      ? flatParameters(input('weights', 'float32', [flatSize(trained)]), trained, frozen)
+      : frozen;
+    const embeddings = input('embeddings', 'float16', [BATCH, config.decoder.hidden_size, config.grid, config.grid]);
+    const boxes = input('boxes', 'float32', [BATCH, 1, 4]);
+    const { masks, iou } = decode(parameters, config, cast(embeddings, 'float32'), { boxes }, 'single');
+    const outputs = { logits: reshape(masks, [BATCH, config.maskSize ** 2]), iou: reshape(iou, [BATCH]) };
+    return new MaskDecoder(await openSession(outputs, { threads, carry: {} }), model);
+  }
+
+  /** Sets the trained parameters, as one flat vector. */
+  load(weights: Float32Array): Promise<void> {
+    return this.session.write({ weights: float32(weights, [weights.length]) });
+  }
+
+  async predict(prompted: readonly Prompted[], signal?: AbortSignal): Promise<Prediction[]> {
+    const { decoder, grid, maskSize } = this.model.config;
+    const size = decoder.hidden_size * grid * grid;
+    const predictions: Prediction[] = [];
+    for (let start = 0; start < prompted.length; start += BATCH) {
+      signal?.throwIfAborted();
+      const embeddings = new Uint16Array(BATCH * size);
+      const boxes = new Float32Array(BATCH * 4);
+      for (let i = 0; i < BATCH; i++) {
+        const { embedding, box } = prompted[Math.min(start + i, prompted.length - 1)]!;
+        embeddings.set(embedding, i * size);
+        boxes.set(box, i * 4);
+      }
+      const { logits, iou } = await this.session.run({
+        embeddings: float16(embeddings, [BATCH, decoder.hidden_size, grid, grid]),
+        boxes: float32(boxes, [BATCH, 1, 4]),
+      });
+      for (let i = 0; i < Math.min(BATCH, prompted.length - start); i++) {
+        const mask = (logits!.data as Float32Array).subarray(i * maskSize ** 2, (i + 1) * maskSize ** 2);
+        predictions.push({ logits: mask, iou: Number(iou!.data[i]) });
+      }
+    }
+    return predictions;
+  }
+
+  close(): Promise<void> {
+    return this.session.close();
+  }
+}
+
+export interface PromptedSlice {
+  /** Float16 bits [C, h, w]. */
+  readonly embedding: Uint16Array;
+  /** Boxes in pixels of the slice. */
+  readonly boxes: readonly (readonly number[])[];
+}
+
+/**
+ * Segments slices of one size: the union of what is found in each box, [H, W] of 0 or 1 per slice. A slice without
+ * boxes is empty.
+ */
+export async function segmentSlices(
+  decoder: MaskDecoder,
+  slices: readonly PromptedSlice[],
+  height: number,
+  width: number,
+  signal?: AbortSignal,
+): Promise<Uint8Array[]> {
+  const { processor, config } = decoder.model;
+  const prompted = slices.flatMap(({ embedding, boxes }, slice) =>
+    boxes.map((box) => ({ slice, embedding, box: scaleBox(box, height, width, processor) })),
+  );
+  const predictions = await decoder.predict(prompted, signal);
+  const masks = slices.map(() => new Uint8Array(height * width));
+  for (const [i, { logits }] of predictions.entries()) {
+    const mask = masks[prompted[i]!.slice]!;
+    const full = upscaleMask(logits, config.maskSize, height, width, processor);
+    for (let at = 0; at < full.length; at++) if (full[at]! > 0) mask[at] = 1;
+  }
+  return masks;
+}

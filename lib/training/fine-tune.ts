@@ -1,0 +1,309 @@
+import { Fault } from '../fault.ts';
+import { meanAll } from '../graph/index.ts';
+import type { SessionOptions } from '../runtime/session.ts';
+import { encodeSafetensors } from '../safetensors.ts';
+import type { SamModel } from '../sam/model.ts';
+import { flatSize, frozenParameters } from '../sam/parameters.ts';
+import {
+  type Checkpoint,
+  decodeTrainingCheckpoint,
+  type EpochFigures,
+  encodeTrainingCheckpoint,
+  type Progress,
+  type StartFigures,
+} from './checkpoint.ts';
+import { LOSSES, type LossName } from './losses.ts';
+import { type ImageInput, maskGraph } from './mask-graph.ts';
+import type { OptimiserSettings } from './optimiser.ts';
+import { Batches, type BoxJitter, type TrainingSlice } from './samples.ts';
+import { learningRateAt, type ScheduleSettings } from './schedule.ts';
+import { packFlat, StepSession, unpackFlat } from './step.ts';
+import { type Learner, learner, type Trainable, trainsEncoder } from './trainable.ts';
+import { Validator } from './validator.ts';
+
+/** As `training` of the run configuration, and the jitter of its `prompts`. */
+export interface FineTuneSettings extends ScheduleSettings, BoxJitter {
+  readonly train: Trainable;
+  readonly epochs: number;
+  readonly patience: number;
+  readonly batchBoxes: number;
+  readonly boxesPerImage: number;
+  readonly accumulate: number;
+  readonly loss: LossName;
+  readonly optimiser: OptimiserSettings['kind'];
+  readonly weightDecay: number;
+  readonly clipNorm: number;
+  readonly checkpointEverySteps: number;
+}
+
+/** What a person watching wants to know. */
+export interface FineTuneStatus {
+  /** Passes over a batch. */
+  readonly step: number;
+  /** Passes there will be, unless the training ends early. */
+  readonly steps: number;
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly trainLoss: number | null;
+  readonly valDice: number | null;
+  readonly secondsLeft: number | null;
+}
+
+export interface FineTuneOptions {
+  readonly model: SamModel;
+  /** Slices with their embeddings, or with their pixels where the encoder is trained: see `imageInput`. */
+  readonly train: readonly TrainingSlice[];
+  readonly val: readonly TrainingSlice[];
+  readonly settings: FineTuneSettings;
+  readonly session: Omit<SessionOptions, 'carry'>;
+  /** Bytes of an earlier checkpoint of this very run. */
+  readonly resume?: Uint8Array | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Keeps a checkpoint. Training goes on meanwhile, but never past the next one before this one is kept. */
+  readonly onCheckpoint?: (bytes: Uint8Array, step: number) => Promise<void>;
+  readonly onStatus?: (status: FineTuneStatus) => void;
+}
+
+export interface FineTuned {
+  /**
+   * safetensors of the tensors that changed, under their Hugging Face names, of the best epoch by validation loss; those
+   * of the start where no epoch was better, so that fine-tuning never keeps what it made worse.
+   */
+  readonly weights: Uint8Array;
+  readonly start: StartFigures;
+  readonly epochs: readonly EpochFigures[];
+  /** Passes that were made. */
+  readonly steps: number;
+  readonly bestEpoch: number;
+  readonly bestValLoss: number;
+}
+
+/** What the slices of a training have to bring. */
+export const imageInput = (train: Trainable): ImageInput => (trainsEncoder(train) ? 'pixels' : 'embeddings');
+
+/**
+ * Fine-tunes what `settings.train` says, on cached embeddings where the encoder stays. Deterministic: the same model,
+ * slices, settings, device and thread count give the same bytes, whether the run went through or was resumed from any of
+ * its checkpoints. Throws TRAINING_NO_SAMPLES, TRAINING_DIVERGED, CHECKPOINT_MISMATCH.
+ */
+export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
+  const { model, train, val, settings, session, signal } = options;
+  for (const [part, slices] of Object.entries({ train, val })) {
+    if (slices.every(({ objects }) => objects.length === 0)) {
+      throw new Fault('TRAINING_NO_SAMPLES', {
+        at: part,
+        found: 'no prompted object',
+        expected: 'at least one',
+        fix: 'Lower slices.minForegroundPixels or prompts.minComponentPixels, or add patients',
+      });
+    }
+  }
+  const { batchBoxes, boxesPerImage } = settings;
+  const [batches, held] = [train, val].map((slices) => new Batches(slices, batchBoxes, boxesPerImage, model)) as [
+    Batches,
+    Batches,
+  ];
+  const from = imageInput(settings.train);
+  const loss = LOSSES[settings.loss];
+  const learned = learner(model, settings.train, settings.seed, (parameters) => {
+    const { logits, target, iou } = maskGraph(parameters, model, batches.shape, from);
+    return meanAll(loss(logits, target, iou));
+  });
+  const run = await TrainingRun.open(options, batches, learned);
+  const validator = await Validator.open(model, learned, held, from, loss, session);
+  try {
+    return await run.finish(validator, signal);
+  } finally {
+    await Promise.all([run.close(), validator.close()]);
+  }
+}
+
+class TrainingRun {
+  private readonly options: FineTuneOptions;
+  private readonly batches: Batches;
+  private readonly learned: Learner;
+  private readonly session: StepSession;
+  /** Passes, and updates, of the whole run and of an epoch. */
+  private readonly steps: number;
+  private readonly updatesPerEpoch: number;
+  private progress: Progress;
+  private best: Float32Array;
+  /** The checkpoint that is being kept. */
+  private keeping: Promise<void> = Promise.resolve();
+
+  private constructor(
+    options: FineTuneOptions,
+    batches: Batches,
+    learned: Learner,
+    session: StepSession,
+    from: Checkpoint,
+  ) {
+    this.options = options;
+    this.batches = batches;
+    this.learned = learned;
+    this.session = session;
+    this.steps = batches.perEpoch * options.settings.epochs;
+    this.updatesPerEpoch = Math.ceil(batches.perEpoch / options.settings.accumulate);
+    this.progress = from.progress;
+    this.best = from.best;
+  }
+
+  static async open(options: FineTuneOptions, batches: Batches, learned: Learner): Promise<TrainingRun> {
+    const { model, settings, resume } = options;
+    const { layout, start, adapt } = learned;
+    const from = resume ? decodeTrainingCheckpoint(resume, flatSize(layout)) : beginning(packFlat(layout, start));
+    const loss = LOSSES[settings.loss];
+    const session = await StepSession.open(
+      {
+        layout,
+        frozen: frozenParameters(model.tensors),
+        build: (parameters) => {
+          const graph = maskGraph(adapt(parameters), model, batches.shape, imageInput(settings.train));
+          return { loss: meanAll(loss(graph.logits, graph.target, graph.iou)) };
+        },
+        optimiser: { kind: settings.optimiser, weightDecay: settings.weightDecay, clipNorm: settings.clipNorm },
+        accumulates: settings.accumulate > 1,
+      },
+      from.state,
+      options.session,
+    );
+    return new TrainingRun(options, batches, learned, session, from);
+  }
+
+  async finish(validator: Validator, signal: AbortSignal | undefined): Promise<FineTuned> {
+    const { settings } = this.options;
+    const started = performance.now();
+    const first = this.progress.step;
+    if (this.progress.start === null) await this.scoreStart(validator, signal);
+    while (this.progress.step < this.steps && !this.hasRunDry()) {
+      signal?.throwIfAborted();
+      await this.step();
+      const { step } = this.progress;
+      const epochEnds = step % this.batches.perEpoch === 0;
+      if (epochEnds) await this.endEpoch(validator, signal);
+      const perStep = (performance.now() - started) / 1000 / (step - first);
+      this.report(this.hasRunDry() ? 0 : perStep * (this.steps - step));
+      if (epochEnds || step % settings.checkpointEverySteps === 0) await this.keep();
+    }
+    await this.keeping;
+    const { step, start, epochs, bestEpoch, bestValLoss } = this.progress;
+    return { weights: this.encodeBest(), start: start!, epochs, steps: step, bestEpoch, bestValLoss };
+  }
+
+  /** So many whole epochs without a better validation loss that the settings' patience ends. */
+  private hasRunDry(): boolean {
+    const { patience } = this.options.settings;
+    const { epochs, bestEpoch, step } = this.progress;
+    return patience > 0 && step % this.batches.perEpoch === 0 && epochs.length - bestEpoch >= patience;
+  }
+
+  private async step(): Promise<void> {
+    const { settings } = this.options;
+    const { perEpoch } = this.batches;
+    const done = this.progress.step;
+    const [epoch, inEpoch] = [Math.floor(done / perEpoch), done % perEpoch];
+    const inUpdate = inEpoch % settings.accumulate;
+    const endsUpdate = inUpdate === settings.accumulate - 1 || inEpoch === perEpoch - 1;
+    const update = epoch * this.updatesPerEpoch + Math.floor(inEpoch / settings.accumulate) + 1;
+    const feeds = this.batches.training(epoch, inEpoch, settings);
+    const { loss } = await this.session.step(update, this.learningRate(update), feeds, endsUpdate ? inUpdate + 1 : 0);
+    if (!Number.isFinite(loss)) throw diverged(done + 1, `a loss of ${loss}`);
+    this.progress = { ...this.progress, step: done + 1, epochLoss: this.progress.epochLoss + loss! };
+  }
+
+  private learningRate(update: number): number {
+    const { settings } = this.options;
+    const { start, epochs } = this.progress;
+    const losses = [start!.valLoss, ...epochs.map(({ valLoss }) => valLoss)];
+    return learningRateAt(update, this.updatesPerEpoch * settings.epochs, settings, losses);
+  }
+
+  private async scoreStart(validator: Validator, signal: AbortSignal | undefined): Promise<void> {
+    const { loss: valLoss, dice: valDice } = await validator.score(await this.session.weights(), signal);
+    this.progress = { ...this.progress, start: { valLoss, valDice }, bestValLoss: valLoss };
+  }
+
+  private async endEpoch(validator: Validator, signal: AbortSignal | undefined): Promise<void> {
+    const weights = await this.session.weights();
+    const { loss, dice } = await validator.score(weights, signal);
+    const { step, start, epochLoss, epochs, bestValLoss } = this.progress;
+    const epoch = epochs.length + 1;
+    const figures: EpochFigures = {
+      epoch,
+      trainLoss: epochLoss / this.batches.perEpoch,
+      valLoss: loss,
+      valDice: dice,
+      learningRate: this.learningRate(epoch * this.updatesPerEpoch),
+    };
+    const better = loss < bestValLoss;
+    if (better) this.best = weights;
+    this.progress = {
+      ...{ step, start },
+      epochLoss: 0,
+      epochs: [...epochs, figures],
+      bestEpoch: better ? epoch : this.progress.bestEpoch,
+      bestValLoss: better ? loss : bestValLoss,
+    };
+  }
+
+  private async keep(): Promise<void> {
+    const { onCheckpoint } = this.options;
+    if (!onCheckpoint) return;
+    await this.keeping;
+    const state = await this.session.state();
+    // The last update may have made what the next loss would only show: a checkpoint is good, or it is not kept.
+    if (!state.weights.every(Number.isFinite)) throw diverged(this.progress.step, 'weights that are not finite');
+    const bytes = encodeTrainingCheckpoint({ progress: this.progress, state, best: this.best });
+    this.keeping = onCheckpoint(bytes, this.progress.step);
+    // A refusal is heard at the next await; until then it must not count as unhandled.
+    this.keeping.catch(() => undefined);
+  }
+
+  private report(secondsLeft: number): void {
+    const { step, start, epochs, epochLoss } = this.progress;
+    const inEpoch = step % this.batches.perEpoch;
+    this.options.onStatus?.({
+      step,
+      steps: this.steps,
+      epoch: Math.min(epochs.length + 1, this.options.settings.epochs),
+      epochs: this.options.settings.epochs,
+      trainLoss: inEpoch > 0 ? epochLoss / inEpoch : (epochs.at(-1)?.trainLoss ?? null),
+      valDice: (epochs.at(-1) ?? start)?.valDice ?? null,
+      secondsLeft,
+    });
+  }
+
+  private encodeBest(): Uint8Array {
+    const { layout, merge } = this.learned;
+    const { shapes } = this.options.model;
+    const tensors = merge(unpackFlat(layout, this.best));
+    const names = [...tensors.keys()].sort();
+    return encodeSafetensors(
+      names.map((name) => [name, { dtype: 'F32', shape: shapes.get(name)!, data: tensors.get(name)! }]),
+      { format: 'pt' },
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.keeping.catch(() => undefined);
+    await this.session.close();
+  }
+}
+
+function diverged(step: number, found: string): Fault {
+  return new Fault('TRAINING_DIVERGED', {
+    at: `step ${step}`,
+    found,
+    expected: 'finite numbers',
+    fix: 'Lower training.learningRate or set training.clipNorm; the last good checkpoint is kept',
+  });
+}
+
+function beginning(weights: Float32Array): Checkpoint {
+  const zero = () => new Float32Array(weights.length);
+  return {
+    progress: { step: 0, epochLoss: 0, start: null, epochs: [], bestEpoch: 0, bestValLoss: Number.POSITIVE_INFINITY },
+    state: { weights, first: zero(), second: zero() },
+    best: weights,
+  };
+}

@@ -1,0 +1,57 @@
+import { input } from '../graph/index.ts';
+import type { Session, SessionOptions } from '../runtime/session.ts';
+import { float32 } from '../runtime/tensor.ts';
+import type { SamModel } from '../sam/model.ts';
+import { flatParameters, flatSize, frozenParameters } from '../sam/parameters.ts';
+import { overlapEach, type TrainingLoss } from './losses.ts';
+import { type ImageInput, maskGraph } from './mask-graph.ts';
+import { openSession } from './open-session.ts';
+import type { Batches } from './samples.ts';
+import type { Learner } from './trainable.ts';
+
+/** Scores weights on the validation patients' own masks: mean loss and Dice per object, at the decoder's resolution. */
+export class Validator {
+  private readonly session: Session;
+  private readonly batches: Batches;
+
+  private constructor(session: Session, batches: Batches) {
+    this.session = session;
+    this.batches = batches;
+  }
+
+  static async open(
+    model: SamModel,
+    { layout, adapt }: Learner,
+    batches: Batches,
+    from: ImageInput,
+    loss: TrainingLoss,
+    options: SessionOptions,
+  ): Promise<Validator> {
+    const weights = input('weights', 'float32', [flatSize(layout)]);
+    const parameters = adapt(flatParameters(weights, layout, frozenParameters(model.tensors)));
+    const { logits, target, iou } = maskGraph(parameters, model, batches.shape, from);
+    const outputs = { losses: loss(logits, target, iou), dices: overlapEach(logits, target).dice };
+    return new Validator(await openSession(outputs, options), batches);
+  }
+
+  async score(weights: Float32Array, signal: AbortSignal | undefined): Promise<{ loss: number; dice: number }> {
+    let [loss, dice, count] = [0, 0, 0];
+    await this.session.write({ weights: float32(weights, [weights.length]) });
+    for (let i = 0; i < this.batches.perEpoch; i++) {
+      signal?.throwIfAborted();
+      const { feeds, counts } = this.batches.validation(i);
+      const { losses, dices } = await this.session.run(feeds);
+      for (const [row, isReal] of counts.entries()) {
+        if (!isReal) continue;
+        loss += Number(losses!.data[row]);
+        dice += Number(dices!.data[row]);
+        count++;
+      }
+    }
+    return { loss: loss / count, dice: dice / count };
+  }
+
+  close(): Promise<void> {
+    return this.session.close();
+  }
+}

@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import { type Affine, affineRows, type Shape3, voxelSizesMm } from './affine.ts';
+import { looksLikeDicom, readDicomSeries } from './dicom.ts';
+import { readNifti, type VoxelArray } from './nifti.ts';
+import { axisCodes, canonicalAffine, canonicalShape, orientationOf, toCanonical } from './orientation.ts';
+
+/** What a person wants to know of a volume before training on it; figures agree with nibabel's. */
+export interface VolumeFacts {
+  readonly kind: 'nifti' | 'dicom';
+  /** As stored, first axis fastest. */
+  readonly shape: readonly number[];
+  readonly dtype: string;
+  readonly byteOrder: 'little' | 'big';
+  /** Voxel sizes as the header says. */
+  readonly zooms: readonly number[];
+  /** Voxel to world (RAS+), rows of four. */
+  readonly affine: number[][];
+  /** Directions in which the stored axes grow, e.g. `LPS`. */
+  readonly axcodes: string;
+  /** Over finite voxels, scaled. */
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  readonly nonFiniteVoxels: number;
+  /** Array axis that each plane is cut across; `axial` is what `auto` slices. */
+  readonly sliceAxis: { readonly axial: number; readonly coronal: number; readonly sagittal: number };
+  /** Values and their voxel counts, where the volume looks like a label map (at most 256 whole numbers from 0). */
+  readonly labels: { readonly value: number; readonly voxels: number }[] | null;
+  /** After permuting and flipping onto RAS+; the hash is of the voxels as float32, first axis fastest. */
+  readonly ras: { readonly shape: number[]; readonly affine: number[][]; readonly sha256_f32_fortran: string };
+  /** What is doubtful in the header, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+interface Volume extends Pick<VolumeFacts, 'kind' | 'shape' | 'dtype' | 'byteOrder' | 'zooms' | 'notes'> {
+  readonly voxels: VoxelArray;
+  readonly voxelToWorld: Affine;
+}
+
+/** Reads and describes one NIfTI file (time series too) or the files of one DICOM series. Faults: those of the readers. */
+export async function inspectVolume(files: readonly { name: string; bytes: Uint8Array }[]): Promise<VolumeFacts> {
+  const { voxels, voxelToWorld, ...volume } = await read(files);
+  const orientation = orientationOf(voxelToWorld);
+  const grid: Shape3 = [volume.shape[0]!, volume.shape[1]!, volume.shape[2] ?? 1];
+  const axisFor = (world: number) => orientation.worldAxis.indexOf(world);
+  return {
+    ...volume,
+    affine: affineRows(voxelToWorld),
+    axcodes: axisCodes(orientation),
+    ...statistics(voxels),
+    sliceAxis: { axial: axisFor(2), coronal: axisFor(1), sagittal: axisFor(0) },
+    labels: countLabels(voxels),
+    ras: {
+      shape: [...canonicalShape(grid, orientation), ...volume.shape.slice(3)],
+      affine: affineRows(canonicalAffine(voxelToWorld, grid, orientation)),
+      sha256_f32_fortran: hashCanonical(voxels, grid, orientation),
+    },
+  };
+}
+
+async function read(files: readonly { name: string; bytes: Uint8Array }[]): Promise<Volume> {
+  const first = files[0]!;
+  if (files.length > 1 || looksLikeDicom(first.bytes)) {
+    const { shape, voxels, voxelToWorld, datatype: dtype, notes } = await readDicomSeries(files);
+    const zooms = voxelSizesMm(voxelToWorld);
+    return { kind: 'dicom', shape, dtype, byteOrder: 'little', zooms, voxels, voxelToWorld, notes };
+  }
+  const {
+    shape,
+    voxels,
+    voxelToWorld,
+    datatype: dtype,
+    zooms,
+    littleEndian,
+    notes,
+  } = readNifti(first.bytes, first.name);
+  const byteOrder = littleEndian ? 'little' : 'big';
+  return { kind: 'nifti', shape, dtype, byteOrder, zooms, voxels, voxelToWorld, notes };
+}
+
+function statistics(voxels: VoxelArray): Pick<VolumeFacts, 'min' | 'max' | 'mean' | 'nonFiniteVoxels'> {
+  let [min, max, sum, finite] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, 0];
+  for (let index = 0; index < voxels.length; index += 1) {
+    const value = voxels[index]!;
+    if (!Number.isFinite(value)) continue;
+    finite += 1;
+    sum += value;
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  return { min, max, mean: sum / finite, nonFiniteVoxels: voxels.length - finite };
+}
+
+const MOST_LABELS = 256;
+
+function countLabels(voxels: VoxelArray): VolumeFacts['labels'] {
+  const counts = new Map<number, number>();
+  for (let index = 0; index < voxels.length; index += 1) {
+    const value = voxels[index]!;
+    if (!Number.isInteger(value) || value < 0) return null;
+    counts.set(value, (counts.get(value) ?? 0) + 1);
+    if (counts.size > MOST_LABELS) return null;
+  }
+  return [...counts].sort(([a], [b]) => a - b).map(([value, count]) => ({ value, voxels: count }));
+}
+
+/** Volume by volume along the axes after the third, which canonical order leaves alone. */
+function hashCanonical(voxels: VoxelArray, grid: Shape3, orientation: ReturnType<typeof orientationOf>): string {
+  const hash = createHash('sha256');
+  const size = grid[0] * grid[1] * grid[2];
+  const canonical = new Float32Array(size);
+  for (let from = 0; from < voxels.length; from += size) {
+    toCanonical(voxels.subarray(from, from + size), grid, orientation, canonical);
+    hash.update(new Uint8Array(canonical.buffer));
+  }
+  return hash.digest('hex');
+}

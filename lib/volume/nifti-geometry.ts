@@ -1,0 +1,121 @@
+import type { NIFTI1, NIFTI2 } from 'nifti-reader-js';
+import { Fault } from '../fault.ts';
+import { type Affine, affineOfQuaternion, largestDisplacementMm, type Shape3, voxelSizesMm } from './affine.ts';
+import { axisCodes, isUsableAffine, orientationOf } from './orientation.ts';
+
+/** Where a NIfTI volume lies: the choice between its two affines, and the checks on them. */
+
+export type AffineSource = 'sform' | 'qform' | 'none';
+
+type Fields = NIFTI1 | NIFTI2;
+
+/** The sform where it is set, else the qform, as nibabel; else nibabel's guess for files that name no orientation. */
+export function resolveAffine(
+  version: 1 | 2,
+  fields: Fields,
+  view: DataView,
+  shape: readonly number[],
+  notes: string[],
+  at: string,
+): { voxelToWorld: Affine; affineSource: AffineSource } {
+  const sizes = [1, 2, 3].map((axis) => Math.abs(fields.pixDims[axis]!)) as Shape3;
+  const grid: Shape3 = [shape[0]!, shape[1]!, shape[2] ?? 1];
+  noteUnits(fields, notes);
+  if (fields.sform_code > 0) {
+    const voxelToWorld = checkAffine(readSform(version, view, fields.littleEndian), 'sform', at);
+    noteSizes(voxelSizesMm(voxelToWorld), sizes, notes);
+    if (fields.qform_code > 0) noteDisagreement(voxelToWorld, qformOf(fields, sizes), grid, notes);
+    return { voxelToWorld, affineSource: 'sform' };
+  }
+  const usable = sizes.every((size) => Number.isFinite(size) && size > 0);
+  if (!usable) {
+    throw new Fault('NIFTI_PIXDIM', {
+      at,
+      found: `voxel sizes ${sizes.join(' x ')} mm and no sform`,
+      expected: 'sizes above zero',
+      fix: 'Export the file again with its voxel sizes, or set the sform',
+    });
+  }
+  if (fields.qform_code > 0) {
+    const voxelToWorld = qformOf(fields, sizes);
+    if (voxelToWorld === null) {
+      throw new Fault('NIFTI_QUATERNION', {
+        at,
+        found: 'a qform quaternion longer than 1',
+        expected: 'a rotation',
+        fix: 'Export the file again: its orientation is damaged',
+      });
+    }
+    return { voxelToWorld: checkAffine(voxelToWorld, 'qform', at), affineSource: 'qform' };
+  }
+  notes.push('the header names no orientation (qform_code and sform_code are 0): read as nibabel does, x to the left');
+  return { voxelToWorld: affineWithoutOrientation(sizes, grid), affineSource: 'none' };
+}
+
+function readSform(version: 1 | 2, view: DataView, littleEndian: boolean): number[] {
+  const values = Array.from({ length: 12 }, (_, index) =>
+    version === 1 ? view.getFloat32(280 + 4 * index, littleEndian) : view.getFloat64(400 + 8 * index, littleEndian),
+  );
+  // Files are full of negative zeros; adding 0 makes them plain.
+  return [...values.map((value) => value + 0), 0, 0, 0, 1];
+}
+
+function qformOf(fields: Fields, sizes: Shape3): number[] | null {
+  // pixdim[0] holds qfac; 0 means 1 (nifti1.h).
+  const qfac = fields.pixDims[0]! < 0 ? -1 : 1;
+  const { quatern_b: b, quatern_c: c, quatern_d: d } = fields;
+  return affineOfQuaternion([b, c, d], sizes, qfac, [fields.qoffset_x, fields.qoffset_y, fields.qoffset_z]);
+}
+
+/** nibabel's `get_base_affine`: axes LAS, the origin in the middle of the grid. */
+function affineWithoutOrientation([sx, sy, sz]: Shape3, [nx, ny, nz]: Shape3): number[] {
+  const middle = (count: number, size: number) => -((count - 1) / 2) * size;
+  return [-sx, 0, 0, -middle(nx, sx), 0, sy, 0, middle(ny, sy), 0, 0, sz, middle(nz, sz), 0, 0, 0, 1];
+}
+
+function checkAffine(affine: number[], field: 'sform' | 'qform', at: string): Affine {
+  if (!affine.every(Number.isFinite)) {
+    throw new Fault('AFFINE_NOT_FINITE', {
+      at,
+      found: `a ${field} with NaN or infinity`,
+      expected: 'finite numbers',
+      fix: 'Export the file again: its orientation is damaged',
+    });
+  }
+  if (!isUsableAffine(affine)) {
+    throw new Fault('AFFINE_SINGULAR', {
+      at,
+      found: `a ${field} whose axes do not span space`,
+      expected: 'three independent axes',
+      fix: 'Export the file again: its orientation is damaged',
+    });
+  }
+  return affine;
+}
+
+function noteUnits(fields: Fields, notes: string[]): void {
+  const unit = fields.xyzt_units & 7;
+  const name = unit === 1 ? 'metres' : unit === 3 ? 'micrometres' : null;
+  if (name) notes.push(`the header's lengths are in ${name}; they were read as millimetres, as other readers do`);
+}
+
+function noteSizes(fromAffine: Shape3, fromHeader: Shape3, notes: string[]): void {
+  const differs = fromAffine.some((size, axis) => !(Math.abs(size - fromHeader[axis]!) <= 0.01 * size));
+  if (!differs) return;
+  const show = (sizes: Shape3) => sizes.map((size) => Number(size.toPrecision(6))).join(' x ');
+  notes.push(`voxel size ${show(fromHeader)} in the header was replaced by ${show(fromAffine)} mm from the affine`);
+}
+
+/** Two orientations that differ by more than a hundredth of a voxel are worth a line; the sform is used all the same. */
+function noteDisagreement(sform: Affine, qform: Affine | null, grid: Shape3, notes: string[]): void {
+  if (qform === null || !isUsableAffine(qform)) {
+    notes.push('the qform is not usable; the sform was used');
+    return;
+  }
+  const displacementMm = largestDisplacementMm(sform, qform, grid);
+  if (displacementMm <= 0.01 * Math.min(...voxelSizesMm(sform))) return;
+  const codes = [sform, qform].map((affine) => axisCodes(orientationOf(affine)));
+  notes.push(
+    `sform (${codes[0]}) and qform (${codes[1]}) differ by up to ${displacementMm.toPrecision(3)} mm; the sform was used`,
+  );
+}

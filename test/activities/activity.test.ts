@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { describe, it, mock } from 'node:test';
+import { CancelledFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { z } from 'zod';
+import { activity } from '../../activities/activity.ts';
+import { Fault } from '../../lib/fault.ts';
+
+const Input = z.object({ patient: z.string().optional() });
+const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('an activity', () => {
+  it('tells the server once a second that it lives, with what the stage reported last', async () => {
+    mock.timers.enable({ apis: ['setInterval'] });
+    try {
+      const environment = new MockActivityEnvironment();
+      const beats: unknown[] = [];
+      environment.on('heartbeat', (details) => beats.push(details));
+      let end = (): void => undefined;
+      const running = environment.run(
+        activity(Input, async (_, { report }) => {
+          report({ step: 1 });
+          await new Promise<void>((resolve) => {
+            end = resolve;
+          });
+        }),
+        {},
+      );
+      await soon();
+      mock.timers.tick(3_000);
+      assert.deepEqual(beats, [{ step: 1 }, { step: 1 }, { step: 1 }]);
+      end();
+      await running;
+      mock.timers.tick(5_000);
+      assert.equal(beats.length, 3);
+    } finally {
+      mock.timers.reset();
+    }
+  });
+
+  it('ends as cancelled, however the stage ended after the cancellation', async () => {
+    const environment = new MockActivityEnvironment();
+    const running = environment.run(
+      activity(Input, async (_, { signal }) => {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        throw new Error('socket hang up');
+      }),
+      {},
+    );
+    environment.cancel('CANCELLED');
+    await assert.rejects(running, CancelledFailure);
+  });
+
+  it('fails with the code of the fault, and names the patient by key only', async () => {
+    const stage = activity(Input, async () => {
+      throw new Fault('MASK_EMPTY', { at: 'm.nii', found: 'nothing', expected: 'voxels', fix: 'Leave it out' });
+    });
+    await assert.rejects(new MockActivityEnvironment().run(stage, { patient: 'p-0123456789ab' }), (error: Error) => {
+      const { type, nonRetryable, details } = error as Error & {
+        type: string;
+        nonRetryable: boolean;
+        details: unknown[];
+      };
+      assert.deepEqual([type, nonRetryable], ['MASK_EMPTY', true]);
+      assert.equal((details[0] as { patient: string }).patient, 'p-0123456789ab');
+      return true;
+    });
+  });
+
+  it('refuses an input of another form', async () => {
+    const stage = activity(z.strictObject({ a: z.number() }), async () => undefined);
+    await assert.rejects(new MockActivityEnvironment().run(stage, { a: 'x' as never }), /\[INTERNAL_ERROR\]/);
+  });
+});

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
+import { inspectCommand } from '../../cli/commands/inspect.ts';
+import { renderDataset } from '../../cli/inspect-text.ts';
+import { RunConfig } from '../../contracts/config.ts';
+import { phantomFiles } from '../../lib/dataset/phantom.ts';
+import { Home } from '../helpers/cli.ts';
+import { GOLDEN } from '../helpers/nifti-fixtures.ts';
+
+const FIXTURES = fileURLToPath(new URL('../fixtures/nifti/', import.meta.url));
+
+/** Types that nibabel writes with their byte order, because it is not this machine's. */
+const NUMPY: Readonly<Record<string, [dtype: string, byteOrder: string]>> = {
+  '>i2': ['int16', 'big'],
+  '>f4': ['float32', 'big'],
+};
+
+/** Calls the command in this process and gives what it has printed. */
+async function inspect(context: TestContext, ...args: Parameters<typeof inspectCommand>) {
+  const lines: string[] = [];
+  const print = context.mock.method(console, 'log', (line: string) => void lines.push(line));
+  try {
+    const code = await inspectCommand(...args);
+    return { code, text: lines.join('\n') };
+  } finally {
+    print.mock.restore();
+  }
+}
+
+const near = (found: readonly number[], expected: readonly number[], tolerance: number): boolean =>
+  found.length === expected.length && found.every((value, at) => Math.abs(value - expected[at]!) <= tolerance);
+
+describe('samflow inspect FILE --json', () => {
+  for (const [name, golden] of Object.entries(GOLDEN)) {
+    it(`says of ${name} what nibabel says`, async (context) => {
+      const { code, text } = await inspect(context, join(FIXTURES, name), { json: true });
+      const { shape, dtype, byteOrder, zooms, affine, axcodes, min, max, mean, ras } = JSON.parse(text);
+      assert.equal(code, 0);
+      const expected = NUMPY[golden.dtype] ?? [golden.dtype, 'little'];
+      assert.deepEqual([shape, axcodes, dtype, byteOrder], [golden.shape, golden.axcodes, ...expected]);
+      assert.ok(near(zooms, golden.zooms, 1e-5), `zooms ${zooms}`);
+      assert.ok(near(affine.flat(), golden.affine.flat(), 1e-4), `affine ${affine}`);
+      assert.ok(near([min, max, mean], [golden.min, golden.max, golden.mean], 1e-3), `intensities ${[min, max, mean]}`);
+      assert.deepEqual(ras.shape, golden.ras.shape);
+      assert.ok(near(ras.affine.flat(), golden.ras.affine.flat(), 1e-4), `canonical affine ${ras.affine}`);
+      assert.equal(ras.sha256_f32_fortran, golden.ras.sha256_f32_fortran);
+    });
+  }
+});
+
+describe('samflow inspect FOLDER', () => {
+  let folder: string;
+  const files = phantomFiles(3, 5);
+  /** The phantom's files in a folder of their own, under names that `place` gives. */
+  const lay = async (name: string, place: (path: string) => string): Promise<string> => {
+    for (const { path, bytes } of files) {
+      const file = join(folder, name, place(path));
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, bytes);
+    }
+    return join(folder, name);
+  };
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'samflow-inspect-'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  it('finds the axial slices of each patient, on whichever array axis they lie', async (context) => {
+    const data = await lay('kaggle', (path) => path);
+    const axial = async (file: string): Promise<number> =>
+      JSON.parse((await inspect(context, join(data, '3d_images', file), { json: true })).text).sliceAxis.axial;
+    // The phantom stores every third patient, from the second, as the Kaggle set does.
+    assert.equal(await axial('IMG_0001.nii.gz'), 2);
+    assert.equal(await axial('IMG_0002.nii.gz'), 0);
+  });
+
+  it('counts the labels of a mask', async (context) => {
+    const data = await lay('kaggle', (path) => path);
+    const { text } = await inspect(context, join(data, '3d_images/MASK_0001.nii.gz'), { json: true });
+    assert.deepEqual(
+      JSON.parse(text).labels.map(({ value }: { value: number }) => value),
+      [0, 1, 2],
+    );
+  });
+
+  it('names patients, pairs and the split that a run would make', async (context) => {
+    const data = await lay('kaggle', (path) => path);
+    const { code, text } = await inspect(context, data, { json: true });
+    const { patients, split, dataset } = JSON.parse(text);
+    assert.equal(code, 0);
+    assert.deepEqual(
+      patients.map(({ id, fault }: { id: string; fault: unknown }) => [id, fault]),
+      ['0001', '0002', '0003'].map((id) => [id, null]),
+    );
+    assert.equal(dataset.pattern.mask, '3d_images/MASK_{patient}.nii.gz');
+    assert.deepEqual([split.train.length, split.val.length, split.test.length], [1, 1, 1]);
+  });
+
+  it('prints a configuration that parses and is accepted, though its patterns begin with a brace', async (context) => {
+    const data = await lay('by-patient', (path) => {
+      const [, kind, patient] = /(IMG|MASK)_(\d+)/.exec(path)!;
+      return `${patient}/${kind === 'IMG' ? 'ct' : 'mask'}.nii.gz`;
+    });
+    const { text } = await inspect(context, data, {});
+    const { dataset } = parse(text.split('For the configuration:\n')[1]!);
+    assert.deepEqual(dataset, { pattern: { image: '{patient}/ct.nii.gz', mask: '{patient}/mask.nii.gz' } });
+    const config = { name: 'a', source: { kind: 'local', path: data }, dataset: { target: 'lungs', ...dataset } };
+    assert.ok(RunConfig.safeParse(config).success);
+  });
+
+  it('prints a pattern with signs of YAML in it as it is', () => {
+    const pattern = { image: "it's: {patient} #1.nii", mask: `${'long '.repeat(40)}{patient}.nii` };
+    const facts = { layout: 'a', dataset: { pattern }, patients: [], leftOver: [], split: null, splitFault: null };
+    const text = renderDataset('data', facts).split('For the configuration:\n')[1]!;
+    assert.deepEqual(parse(text), { dataset: { pattern } });
+  });
+
+  it('ends with exit code 2 where a patient cannot be used, and says why', async (context) => {
+    const data = await lay('broken', (path) => path);
+    await writeFile(join(data, files[0]!.path), files[0]!.bytes.subarray(0, 5000));
+    const { code, text } = await inspect(context, data, {});
+    assert.equal(code, 2);
+    assert.match(text, /✗ 0001: IMG_0001\.nii\.gz: found .* \[NIFTI_TRUNCATED\]/);
+  });
+});
+
+describe('samflow inspect as a command', () => {
+  it('refuses what is no volume in one sentence, with exit code 2, and starts nothing', async () => {
+    const home = await Home.make();
+    const file = join(home.dir, 'notes.nii');
+    await writeFile(file, 'not a volume');
+    const { code, stdout, stderr } = await home.run('inspect', file);
+    await rm(home.dir, { recursive: true });
+    assert.deepEqual([code, stdout], [2, '']);
+    assert.match(stderr, /^✗ notes\.nii: found .* \[NIFTI_[A-Z_]+\]\n$/);
+  });
+});

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Home, lastJson, TINY } from '../helpers/cli.ts';
+
+const CONFIG = 'examples/phantom.yaml';
+const settings = (epochs: number): string[] => [
+  ...TINY,
+  '--set',
+  'source.patients=3',
+  '--set',
+  `training.epochs=${epochs}`,
+];
+
+describe('samflow schedule', () => {
+  let home: Home;
+  let dev: ReturnType<Home['start']>;
+  before(async () => {
+    home = await Home.make();
+    dev = home.start('dev');
+    await dev.until(/S3 +http/);
+  });
+  after(async () => {
+    dev.child.kill('SIGINT');
+    await dev.finished;
+    await home.remove();
+  });
+  const create = (epochs: number) => home.run('schedule', 'create', CONFIG, '--every', '1d', ...settings(epochs));
+  const trigger = async () => {
+    const ended = await home.run('schedule', 'trigger', 'phantom-lungs', '--json');
+    assert.equal(ended.code, 0, ended.stderr);
+    return lastJson(ended);
+  };
+
+  it('is created once, and listed with its next time', async () => {
+    assert.equal((await create(1)).code, 0);
+    const again = await create(1);
+    assert.equal(again.code, 2);
+    assert.match(
+      again.stderr,
+      /found a schedule of this name.*samflow schedule delete phantom-lungs.*\[SCHEDULE_EXISTS\]/,
+    );
+    const { schedules } = lastJson(await home.run('schedule', 'list', '--json'));
+    assert.deepEqual(
+      schedules.map(({ name, runs }: { name: string; runs: number }) => [name, runs]),
+      [['phantom-lungs', 0]],
+    );
+    assert.ok(new Date(schedules[0].next).getTime() > Date.now());
+  });
+
+  it('trains a first champion, whose model serves under its name', async () => {
+    const { outcome, run, challenger } = await trigger();
+    assert.equal(outcome, 'first');
+    assert.ok(challenger >= 0);
+    const { metrics } = lastJson(await home.run('status', run, '--json'));
+    assert.equal(metrics.fineTuned.dice, challenger);
+  });
+
+  it('ends in seconds when nothing is new', async () => {
+    const began = Date.now();
+    const { outcome, run } = await trigger();
+    assert.deepEqual([outcome, run], ['unchanged', null]);
+    assert.ok(Date.now() - began < 15_000);
+  });
+
+  it('measures a challenger and the champion on the same unseen patients, and keeps the better one', async () => {
+    assert.equal((await home.run('schedule', 'delete', 'phantom-lungs')).code, 0);
+    assert.equal((await create(12)).code, 0);
+    const { outcome, champion, challenger, reason } = await trigger();
+    assert.equal(outcome, challenger > champion ? 'promoted' : 'kept');
+    assert.match(reason, /on 1 unseen patient\(s\)/);
+    assert.equal((await trigger()).outcome, 'unchanged');
+  });
+
+  it('is deleted, and then unknown', async () => {
+    assert.equal((await home.run('schedule', 'delete', 'phantom-lungs')).code, 0);
+    const again = await home.run('schedule', 'trigger', 'phantom-lungs');
+    assert.equal(again.code, 2);
+    assert.match(again.stderr, /\[SCHEDULE_UNKNOWN\]/);
+  });
+});

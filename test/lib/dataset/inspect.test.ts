@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import { inspectDataset, type Listing } from '../../../lib/dataset/inspect.ts';
+import { findLayout } from '../../../lib/dataset/layouts.ts';
+import { phantomFiles } from '../../../lib/dataset/phantom.ts';
+import { splitPatients } from '../../../lib/dataset/split.ts';
+import { encodeVolume, readPatientVolume } from '../../../lib/dataset/volume-record.ts';
+import { assertRejectsWithFault } from '../../helpers/faults.ts';
+
+const listing = (files: Record<string, Uint8Array>): Listing => ({
+  files: Object.entries(files).map(([path, bytes]) => ({ path, bytes: bytes.length })),
+  read: async (path) => files[path]!,
+});
+const names = (...paths: string[]) => listing(Object.fromEntries(paths.map((path) => [path, new Uint8Array(0)])));
+const SPLIT = { seed: 7, val: 1, test: 1 };
+const NAMES_ONLY = { split: SPLIT, deep: false };
+
+const LAYOUTS: [paths: string[], pattern: { image: string; mask: string }][] = [
+  [
+    ['3d_images/IMG_1.nii.gz', '3d_images/MASK_1.nii.gz', '2d_images/1.tif'],
+    { image: '3d_images/IMG_{patient}.nii.gz', mask: '3d_images/MASK_{patient}.nii.gz' },
+  ],
+  [
+    ['set/3d_images/IMG_1.nii', 'set/3d_images/MASK_1.nii', 'set/readme.txt'],
+    { image: 'set/3d_images/IMG_{patient}.nii', mask: 'set/3d_images/MASK_{patient}.nii' },
+  ],
+  [
+    ['imagesTr/lung_001_0000.nii.gz', 'labelsTr/lung_001.nii.gz', 'dataset.json'],
+    { image: 'imagesTr/{patient}_0000.nii.gz', mask: 'labelsTr/{patient}.nii.gz' },
+  ],
+  [
+    ['Task06/imagesTr/lung_001.nii.gz', 'Task06/labelsTr/lung_001.nii.gz'],
+    { image: 'Task06/imagesTr/{patient}.nii.gz', mask: 'Task06/labelsTr/{patient}.nii.gz' },
+  ],
+  [
+    ['s1/ct.nii.gz', 's1/lungs.nii.gz', 's2/ct.nii.gz', 's2/lungs.nii.gz'],
+    { image: '{patient}/ct.nii.gz', mask: '{patient}/lungs.nii.gz' },
+  ],
+  [['images/7.nii', 'masks/7.nii'], { image: 'images/{patient}.nii', mask: 'masks/{patient}.nii' }],
+  [['7.nii.gz', '7_seg.nii.gz'], { image: '{patient}.nii.gz', mask: '{patient}_seg.nii.gz' }],
+];
+for (const [paths, pattern] of LAYOUTS) {
+  test(`${paths[0]} with ${paths[1]} is found as ${pattern.image}`, () => {
+    assert.deepEqual(findLayout(paths)?.pattern, pattern);
+  });
+}
+
+test('a folder of DICOM slices with a mask beside it is a patient', async () => {
+  const facts = await inspectDataset(
+    names(
+      'a/series/1',
+      'a/series/2',
+      'a/labels.nii.gz',
+      'b/series/1.dcm',
+      'b/series/2.dcm',
+      'b/labels.nii.gz',
+      'notes.txt',
+    ),
+    NAMES_ONLY,
+  );
+  assert.deepEqual(facts.dataset, {
+    patients: [
+      { id: 'a', image: 'a/series', mask: 'a/labels.nii.gz' },
+      { id: 'b', image: 'b/series', mask: 'b/labels.nii.gz' },
+    ],
+  });
+  assert.deepEqual(facts.patients[0]!.image, ['a/series/1', 'a/series/2']);
+  assert.deepEqual(facts.leftOver, [{ path: 'notes.txt', why: 'not a NIfTI file' }]);
+});
+
+test('files that fit nowhere are named, with the reason', async () => {
+  const { patients, leftOver } = await inspectDataset(
+    names('IMG_1.nii.gz', 'MASK_1.nii.gz', 'IMG_2.nii.gz', 'MASK_3.nii.gz', 'extra.nii.gz', 'readme.md'),
+    NAMES_ONLY,
+  );
+  assert.deepEqual(
+    patients.map(({ id }) => id),
+    ['1'],
+  );
+  assert.deepEqual(leftOver, [
+    { path: 'IMG_2.nii.gz', why: 'an image without its mask' },
+    { path: 'MASK_3.nii.gz', why: 'a mask without its image' },
+    { path: 'extra.nii.gz', why: 'fits no image or mask pattern' },
+    { path: 'readme.md', why: 'not a NIfTI file' },
+  ]);
+});
+
+test('an unknown layout is no error: everything is left over', async () => {
+  const facts = await inspectDataset(names('x.raw', 'y.png'), NAMES_ONLY);
+  assert.deepEqual([facts.layout, facts.dataset, facts.patients, facts.leftOver.length], [null, null, [], 2]);
+});
+
+const phantom = phantomFiles(3, 7);
+const phantomListing = (change: Record<string, Uint8Array> = {}) =>
+  listing({ ...Object.fromEntries(phantom.map(({ path, bytes }) => [path, bytes])), ...change });
+
+test('reading the scans gives geometry, foreground and the split that a run would make', async () => {
+  const { layout, patients, split, splitFault } = await inspectDataset(phantomListing(), { split: SPLIT, deep: true });
+  assert.equal(layout, 'Kaggle finding-lungs');
+  assert.deepEqual(
+    patients.map(({ volume, fault }) => [volume!.axisCodes, volume!.foregroundVoxels > 5000, fault]),
+    [
+      ['LPS', true, null],
+      ['SLP', true, null],
+      ['LPS', true, null],
+    ],
+  );
+  assert.equal(splitFault, null);
+  assert.deepEqual([...split!.train, ...split!.val, ...split!.test].sort(), ['0001', '0002', '0003']);
+});
+
+test('a broken scan is reported beside the others, and so is a split that cannot be made', async () => {
+  const broken = phantomListing({ '3d_images/IMG_0002.nii.gz': phantom[1]!.bytes.slice(0, 5000) });
+  const { patients, split, splitFault } = await inspectDataset(broken, { split: SPLIT, deep: true });
+  assert.deepEqual(
+    patients.map(({ fault }) => fault?.code ?? null),
+    [null, 'NIFTI_TRUNCATED', null],
+  );
+  assert.deepEqual([split, splitFault?.code], [null, 'SPLIT_TOO_FEW_PATIENTS']);
+});
+
+test('a configured data set is inspected as configured: labels, parts and faults', async () => {
+  const pair = (id: string) => ({ image: `3d_images/IMG_${id}.nii.gz`, mask: `3d_images/MASK_${id}.nii.gz`, id });
+  const patients = [
+    { ...pair('0001'), split: 'test' as const },
+    { ...pair('0002'), split: 'train' as const, labels: [1] },
+    { ...pair('0003'), split: 'val' as const },
+  ];
+  const facts = await inspectDataset(phantomListing(), { dataset: { patients }, split: SPLIT, deep: true });
+  assert.deepEqual(facts.split, { train: ['0002'], val: ['0003'], test: ['0001'] });
+  const missing = { patients: [{ id: 'x', image: 'x.nii', mask: 'y.nii' }] };
+  const inspected = inspectDataset(phantomListing(), { dataset: missing, split: SPLIT, deep: true });
+  await assertRejectsWithFault(inspected, 'PATIENT_FILE_MISSING');
+});
+
+test('the planned split is that of the artifacts of a run', async () => {
+  const { split } = await inspectDataset(phantomListing(), { split: SPLIT, deep: true });
+  const candidates = [];
+  for (const number of [0, 1, 2]) {
+    const [image, mask] = [phantom[number]!, phantom[number + 3]!].map(({ path, bytes }) => ({ name: path, bytes }));
+    const volume = encodeVolume(await readPatientVolume({ image: [image!], mask: mask!, labels: null }));
+    const digest = createHash('sha256').update(volume).digest('hex');
+    candidates.push({ patient: `000${number + 1}`, digest, split: null });
+  }
+  assert.deepEqual(split, splitPatients(candidates, SPLIT));
+});

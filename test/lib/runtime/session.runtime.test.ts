@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { test } from 'node:test';
+import * as ort from 'onnxruntime-node';
+import { isFault } from '../../../lib/fault.ts';
+import { add, constant, input, matmul, mul } from '../../../lib/graph/index.ts';
+import { emitModel, emitOnnx } from '../../../lib/onnx/emit.ts';
+import { PROBE_MODEL, providerOf, providersUsed } from '../../../lib/runtime/device.ts';
+import { Session } from '../../../lib/runtime/session.ts';
+import { float32 } from '../../../lib/runtime/tensor.ts';
+
+const counter = () =>
+  emitOnnx({
+    next: add(input('count', 'float32', [2]), input('by', 'float32', [2])),
+    seen: mul(input('extra', 'float32', [1]), 1),
+  });
+const two = (a: number, b: number) => float32(Float32Array.of(a, b), [2]);
+
+test('carried outputs are the next inputs, and never cross the thread unasked', async () => {
+  const session = await Session.open(counter(), { threads: 1, carry: { next: 'count' } });
+  await session.write({ count: two(0, 10) });
+  for (let i = 0; i < 5; i++) {
+    const outputs = await session.run({ by: two(1, 2), extra: float32(Float32Array.of(i), [1]) });
+    assert.deepEqual(Object.keys(outputs), ['seen']);
+  }
+  assert.deepEqual([...((await session.read(['count'])).count!.data as Float32Array)], [5, 20]);
+  await session.close();
+});
+
+test('the event loop goes on while a session computes', async () => {
+  const side = 900;
+  const matrix = constant(new Float32Array(side * side).fill(0.001), [side, side]);
+  let product = input('x', 'float32', [side, side]);
+  for (let i = 0; i < 12; i++) product = matmul(product, matrix);
+  const session = await Session.open(emitOnnx({ product }), { threads: 1 });
+  const x = float32(new Float32Array(side * side).fill(1), [side, side]);
+  let worst = 0;
+  let last = performance.now();
+  const timer = setInterval(() => {
+    worst = Math.max(worst, performance.now() - last);
+    last = performance.now();
+  }, 5);
+  const started = performance.now();
+  await session.run({ x });
+  const took = performance.now() - started;
+  clearInterval(timer);
+  await session.close();
+  assert.ok(worst < Math.max(50, took / 2), `the loop stood still for ${worst.toFixed(0)} of ${took.toFixed(0)} ms`);
+});
+
+test('a run that fails rejects, and the session goes on', async () => {
+  const session = await Session.open(counter(), { threads: 1 });
+  await assert.rejects(session.run({ count: two(1, 1) }), /by|extra/);
+  const good = await session.run({ count: two(1, 1), by: two(1, 1), extra: float32(Float32Array.of(0), [1]) });
+  assert.deepEqual([...(good.next!.data as Float32Array)], [2, 2]);
+  await session.close();
+});
+
+test('bytes that are no model are refused at opening', async () => {
+  await assert.rejects(Session.open(new TextEncoder().encode('not a model'), { threads: 1 }));
+});
+
+test('a provider that is not there is refused, not replaced', async () => {
+  await assert.rejects(Session.open(counter(), { threads: 1, device: 'cuda:7' }), (error) => {
+    assert.ok(isFault(error));
+    assert.equal(error.code, 'RUNTIME_PROVIDER');
+    assert.match(error.message, /cuda:7.*Install CUDA 12, cuDNN 9/);
+    return true;
+  });
+});
+
+test('the model that a device is checked with is a product, as the emitter writes it', () => {
+  const x = input('x', 'float32', [2, 2]);
+  assert.deepEqual(new Uint8Array(PROBE_MODEL), emitOnnx({ y: matmul(x, x) }));
+});
+
+test('a profile tells which provider computed', async () => {
+  const used = await providersUsed(async (profileFilePrefix) => {
+    const session = await ort.InferenceSession.create(PROBE_MODEL, { enableProfiling: true, profileFilePrefix });
+    await session.run({ x: new ort.Tensor('float32', Float32Array.of(1, 2, 3, 4), [2, 2]) });
+    session.endProfiling();
+    await session.release();
+  });
+  assert.deepEqual([...used], [providerOf('cpu').name]);
+});
+
+test('constants that lie beside the model are read from there, and the file is gone afterwards', async () => {
+  const weight = constant(
+    Float32Array.from({ length: 200 * 200 }, (_, i) => (i % 201 === 0 ? 2 : 0)),
+    [200, 200],
+  );
+  const model = emitModel({ y: matmul(input('x', 'float32', [1, 200]), weight) });
+  assert.equal(
+    model.weights.reduce((total, part) => total + part.length, 0),
+    200 * 200 * 4,
+  );
+  assert.ok(model.model.length < 1000);
+  const session = await Session.open(model, { threads: 1 });
+  assert.deepEqual(
+    (await readdir(tmpdir())).filter((name) => name.startsWith(`samflow-model-${process.pid}-`)),
+    [],
+  );
+  const { y } = await session.run({ x: float32(new Float32Array(200).fill(3), [1, 200]) });
+  await session.close();
+  assert.ok((y!.data as Float32Array).every((value) => value === 6));
+});

@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { decodeSafetensors, toFloat32 } from '../../../lib/safetensors.ts';
+import { decodeTrainingCheckpoint } from '../../../lib/training/checkpoint.ts';
+import {
+  type FineTuned,
+  type FineTuneOptions,
+  type FineTuneSettings,
+  type FineTuneStatus,
+  fineTune,
+} from '../../../lib/training/fine-tune.ts';
+import { TINY_SETTINGS, tinyModel, tinyPictures, tinySlices } from '../../helpers/tiny-model.ts';
+
+const settings = TINY_SETTINGS;
+const options = (more: Partial<FineTuneOptions> = {}): FineTuneOptions => ({
+  model: tinyModel(),
+  train: tinySlices(10),
+  val: tinySlices(5, 40),
+  settings,
+  session: { threads: 2 },
+  ...more,
+});
+
+test('training lowers the loss, and the best epoch is the one with the lowest validation loss', async () => {
+  const statuses: FineTuneStatus[] = [];
+  const result = await fineTune(options({ onStatus: (status) => statuses.push(status) }));
+  assert.equal(result.steps, 12);
+  assert.ok(result.epochs.at(-1)!.trainLoss < result.epochs[0]!.trainLoss);
+  assert.ok(result.epochs.some(({ valLoss }) => valLoss < result.start.valLoss));
+  const lowest = result.epochs.reduce((best, epoch) => (epoch.valLoss < best.valLoss ? epoch : best));
+  assert.equal(result.bestEpoch, lowest.epoch);
+  assert.equal(result.bestValLoss, lowest.valLoss);
+  assert.deepEqual(
+    statuses.map(({ step }) => step),
+    Array.from({ length: 12 }, (_, i) => i + 1),
+  );
+});
+
+test('a run resumed from any checkpoint, even in mid-epoch, ends with the same bytes', async () => {
+  const kept: { bytes: Uint8Array; step: number }[] = [];
+  const whole = await fineTune(options({ onCheckpoint: async (bytes, step) => void kept.push({ bytes, step }) }));
+  assert.deepEqual(
+    kept.map(({ step }) => step),
+    [2, 3, 4, 6, 8, 9, 10, 12],
+  );
+  for (const { bytes } of kept) {
+    const resumed = await fineTune(options({ resume: bytes }));
+    assert.deepEqual(resumed.weights, whole.weights);
+    assert.deepEqual(resumed.epochs, whole.epochs);
+  }
+});
+
+test('where no epoch is better than the start, the weights of the start are kept', async () => {
+  const worse = { ...settings, learningRate: 0.5, clipNorm: 0, warmupSteps: 0 };
+  const result = await fineTune(options({ settings: worse }));
+  assert.ok(
+    result.epochs.every(({ valLoss }) => valLoss > result.start.valLoss),
+    'training did not make it worse',
+  );
+  assert.equal(result.bestEpoch, 0);
+  const { tensors } = decodeSafetensors(result.weights);
+  const model = tinyModel();
+  for (const [name, tensor] of tensors) assert.deepEqual(toFloat32(tensor), model.tensors.get(name), name);
+});
+
+test('another seed gives other weights', async () => {
+  const [a, b] = await Promise.all([7, 8].map((seed) => fineTune(options({ settings: { ...settings, seed } }))));
+  assert.notDeepEqual(a!.weights, b!.weights);
+});
+
+test('an abort ends the run between two steps with the reason given', async () => {
+  const controller = new AbortController();
+  const stopped = fineTune(
+    options({
+      signal: controller.signal,
+      onStatus: ({ step }) => step === 3 && controller.abort(new Error('asked to stop')),
+    }),
+  );
+  await assert.rejects(stopped, /asked to stop/);
+});
+
+test('a checkpoint that cannot be kept fails the run', async () => {
+  const refuse = async () => {
+    throw new Error('the store refused it');
+  };
+  await assert.rejects(fineTune(options({ onCheckpoint: refuse })), /the store refused it/);
+});
+
+test('no samples, a diverging loss and a foreign checkpoint are typed faults', async () => {
+  await assert.rejects(fineTune(options({ val: [] })), { code: 'TRAINING_NO_SAMPLES' });
+  await assert.rejects(fineTune(options({ settings: { ...settings, learningRate: 1e30, clipNorm: 0 } })), {
+    code: 'TRAINING_DIVERGED',
+  });
+  const kept: Uint8Array[] = [];
+  await fineTune(
+    options({ settings: { ...settings, epochs: 1 }, onCheckpoint: async (bytes) => void kept.push(bytes) }),
+  );
+  assert.throws(() => decodeTrainingCheckpoint(kept[0]!, 3), { code: 'CHECKPOINT_MISMATCH' });
+});
+
+const weightsOf = ({ weights }: FineTuned) =>
+  new Map([...decodeSafetensors(weights).tensors].map(([name, tensor]) => [name, toFloat32(tensor)]));
+const run = (more: Partial<FineTuneSettings>, others: Partial<FineTuneOptions> = {}) =>
+  fineTune(options({ settings: { ...settings, ...more }, ...others }));
+
+test('several boxes of a slice in one pass, each once in the scores, however many a slice has', async () => {
+  const three = { train: tinySlices(6, 0, 3), val: tinySlices(4, 40, 3) };
+  const [apart, together] = [
+    await run({ epochs: 1, boxesPerImage: 1 }, three),
+    await run({ epochs: 1, boxesPerImage: 2 }, three),
+  ];
+  assert.equal(apart.steps, Math.ceil(18 / 4));
+  assert.equal(together.steps, (6 * 2) / 2);
+  assert.ok(Math.abs(apart.start.valLoss - together.start.valLoss) < 1e-6);
+  assert.ok(Math.abs(apart.start.valDice - together.start.valDice) < 1e-6);
+});
+
+test('gradients of two passes make the update of one pass twice as large', async () => {
+  const one = await run({ epochs: 1, batchBoxes: 4, checkpointEverySteps: 100 }, { train: tinySlices(8) });
+  const two = await run(
+    { epochs: 1, batchBoxes: 2, accumulate: 2, checkpointEverySteps: 100 },
+    { train: tinySlices(8) },
+  );
+  assert.equal(two.steps, 2 * one.steps);
+  assert.ok(Math.abs(one.epochs[0]!.valLoss - two.epochs[0]!.valLoss) < 1e-5);
+});
+
+test('a run that accumulates, resumed from any checkpoint, ends with the same bytes', async () => {
+  const kept: Uint8Array[] = [];
+  const more = { epochs: 2, batchBoxes: 2, accumulate: 2, checkpointEverySteps: 1 };
+  const whole = await run(more, { onCheckpoint: async (bytes) => void kept.push(bytes) });
+  assert.equal(kept.length, 10);
+  for (const resume of kept) assert.deepEqual((await run(more, { resume })).weights, whole.weights);
+});
+
+test('training ends after so many epochs without a better validation score, and keeps the best', async () => {
+  const result = await run({ epochs: 50, patience: 2, learningRate: 0.05, clipNorm: 0, warmupSteps: 0 });
+  assert.ok(result.epochs.length < 50, 'it never ran dry');
+  assert.equal(result.epochs.length - result.bestEpoch, 2);
+  assert.equal(result.steps, result.epochs.length * 3);
+});
+
+describe('each loss trains, and the IoU head learns where the loss sees it', () => {
+  for (const loss of ['dice-ce', 'dice', 'focal-dice', 'tversky'] as const) {
+    test(loss, async () => {
+      const result = await run({ loss, epochs: 6 });
+      assert.ok(result.epochs.at(-1)!.trainLoss < result.epochs[0]!.trainLoss);
+      const learned = [...weightsOf(result).keys()];
+      assert.equal(
+        learned.some((name) => name.includes('iou_prediction_head')),
+        loss === 'focal-dice',
+      );
+      // Proposals 1 to 3 are not in the loss: their networks stay as they were.
+      assert.ok(!learned.some((name) => /hypernetworks_mlps\.[123]/.test(name)));
+    });
+  }
+});
+
+describe('what is trained is a choice', () => {
+  const kinds = (result: FineTuned) => [...new Set([...weightsOf(result).keys()].map((name) => name.split('.')[0]))];
+  const pictures = { train: tinyPictures(6), val: tinyPictures(4, 40) };
+  test('the decoder alone, or with the prompt encoder', async () => {
+    assert.deepEqual(kinds(await run({ epochs: 1 })), ['mask_decoder']);
+    assert.deepEqual(kinds(await run({ epochs: 1, train: 'decoder-and-prompts' })), ['mask_decoder', 'prompt_encoder']);
+  });
+
+  test('everything: the encoder learns from pixels, and the loss falls', async () => {
+    const result = await run({ train: 'everything', epochs: 5 }, pictures);
+    assert.deepEqual(kinds(result), ['mask_decoder', 'prompt_encoder', 'vision_encoder']);
+    assert.ok(result.epochs.at(-1)!.trainLoss < result.epochs[0]!.trainLoss);
+  });
+
+  test('low-rank updates of the encoder are merged into its own tensors, and are of that rank', async () => {
+    const result = await run({ train: { lora: 2 }, epochs: 3 }, pictures);
+    const tuned = weightsOf(result);
+    const { tensors, shapes } = tinyModel();
+    const changed = [...tuned.keys()].filter((name) => name.startsWith('vision_encoder.'));
+    assert.deepEqual(
+      changed.map((name) => name.replace(/\d+/, 'N')).filter((name, i, all) => all.indexOf(name) === i),
+      ['vision_encoder.layers.N.attn.proj.weight', 'vision_encoder.layers.N.attn.qkv.weight'],
+    );
+    for (const name of changed) {
+      const [rows, columns] = shapes.get(name) as [number, number];
+      const update = tuned.get(name)!.map((value, i) => value - tensors.get(name)![i]!);
+      const [largest, , third] = singularValues(update, rows, columns);
+      assert.ok(largest! > 1e-4, `${name} did not change`);
+      assert.ok(third! < 1e-3 * largest!, `${name}: singular values ${largest} and ${third}`);
+    }
+  });
+});
+
+/** The three largest singular values, by power iteration with deflation. */
+function singularValues(matrix: Float32Array, rows: number, columns: number): number[] {
+  const rest = Float64Array.from(matrix);
+  return [0, 1, 2].map(() => {
+    let v = Float64Array.from({ length: columns }, (_, i) => Math.sin(i + 1));
+    let size = 0;
+    const u = new Float64Array(rows);
+    for (let k = 0; k < 60; k++) {
+      for (let i = 0; i < rows; i++) u[i] = v.reduce((sum, x, j) => sum + x * rest[i * columns + j]!, 0);
+      const length = Math.hypot(...u) || 1;
+      v = v.map((_, j) => u.reduce((sum, x, i) => sum + (x / length) * rest[i * columns + j]!, 0));
+      size = Math.hypot(...v);
+      v = v.map((x) => x / (size || 1));
+    }
+    const length = Math.hypot(...u) || 1;
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < columns; j++) rest[i * columns + j]! -= (size * u[i]! * v[j]!) / length;
+    return size;
+  });
+}

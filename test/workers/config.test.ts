@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { readWorkerConfig } from '../../workers/config.ts';
+import { movableBuffers } from '../../workers/movable-buffers.ts';
+
+const KEY = { SAMFLOW_PATIENT_KEY: 'a secret of many letters' };
+
+describe('the configuration of a worker', () => {
+  it('comes from the environment, with defaults', () => {
+    const { store, worker } = readWorkerConfig(['io'], { ...KEY, SAMFLOW_S3_ENDPOINT: 'http://localhost:7070' });
+    assert.deepEqual(store, {
+      endpoint: 'http://localhost:7070',
+      region: 'us-east-1',
+      bucket: 'samflow',
+      forcePathStyle: true,
+    });
+    assert.equal(worker.threads, 2);
+  });
+
+  it('reads the address and the token of the Hugging Face hub under the hub’s own names', () => {
+    assert.deepEqual(readWorkerConfig(['cpu'], {}).worker.hub, { endpoint: 'https://huggingface.co', token: null });
+    const env = { HF_ENDPOINT: 'http://mirror:8080/hub/', HF_TOKEN: 'hf_secret\n' };
+    const expected = { endpoint: 'http://mirror:8080/hub', token: 'hf_secret' };
+    assert.deepEqual(readWorkerConfig(['cpu'], env).worker.hub, expected);
+  });
+
+  it('takes an empty variable for one that is not set', () => {
+    assert.equal(readWorkerConfig(['cpu'], { SAMFLOW_THREADS: '' }).worker.threads, 2);
+  });
+
+  const CASES: [claim: string, pools: string[], env: Record<string, string>, message: RegExp][] = [
+    ['an unknown pool', ['gpus'], KEY, /--pool: found `gpus`, expected some of io, cpu, gpu/],
+    ['an io worker without the key of the pseudonyms', ['io'], {}, /SAMFLOW_PATIENT_KEY: found nothing/],
+    ['threads that are no number', ['cpu'], { SAMFLOW_THREADS: 'many' }, /SAMFLOW_THREADS: found a value/],
+    ['a hub that is no address', ['cpu'], { HF_ENDPOINT: 'huggingface.co' }, /HF_ENDPOINT: found a value/],
+    ['an endpoint that is no address', ['cpu'], { SAMFLOW_S3_ENDPOINT: 'here' }, /SAMFLOW_S3_ENDPOINT: found/],
+  ];
+  for (const [claim, pools, env, message] of CASES) {
+    it(`refuses ${claim}`, () => assert.throws(() => readWorkerConfig(pools, env), message));
+  }
+
+  it('never shows a secret in a message', () => {
+    const env = { SAMFLOW_PATIENT_KEY: 'short' };
+    assert.throws(
+      () => readWorkerConfig(['io'], env),
+      (error: Error) => !error.message.includes('short,'),
+    );
+    // A header cannot hold this, and would say so with the value.
+    assert.throws(
+      () => readWorkerConfig(['cpu'], { HF_TOKEN: 'hf_two\nlines' }),
+      (error: Error) => error.message.includes('HF_TOKEN') && !error.message.includes('hf_two'),
+    );
+  });
+});
+
+describe('moving buffers between threads', () => {
+  it('finds those of views that own them, once each', () => {
+    const own = new Uint8Array(8);
+    const value = { a: [own], b: new Map([['x', own]]), c: null, d: 'text' };
+    assert.deepEqual(movableBuffers(value), [own.buffer]);
+  });
+
+  it('leaves parts of larger buffers and empty ones where they are', () => {
+    assert.deepEqual(movableBuffers({ part: new Uint8Array(8).subarray(2), none: new Uint8Array(0) }), []);
+  });
+});

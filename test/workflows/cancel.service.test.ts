@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { WorkflowFailedError } from '@temporalio/client';
+import { CancelledFailure } from '@temporalio/common';
+import { MESSAGES } from '../../contracts/messages.ts';
+import type { Progress } from '../../contracts/pipeline.ts';
+import { withoutTools } from '../helpers/dev-servers.ts';
+import { activitiesOf, signalsOf } from '../helpers/events.ts';
+import { type Bucket, chainIn, Installation, smallRun, type WorkerProcess } from '../helpers/installation.ts';
+import { until } from '../helpers/until.ts';
+
+const CONFIG = smallRun('cancel', {
+  epochs: 40,
+  patience: 0,
+  batchBoxes: 2,
+  learningRate: 1e-3,
+  checkpointEverySteps: 5,
+});
+/** 20 steps in each of 40 epochs. */
+const STEPS = 800;
+/** Checkpoints that an attempt may keep before it is disturbed. */
+const ENOUGH = 8;
+
+describe('a run that is disturbed while it fine-tunes', { skip: await withoutTools('temporal', 'versitygw') }, () => {
+  let installation: Installation;
+  let bucket: Bucket;
+  let gpu: WorkerProcess;
+  before(
+    async () => {
+      installation = await Installation.open();
+      bucket = installation.bucket('disturbed');
+      [, gpu] = await Promise.all([
+        installation.startWorker('io,cpu', bucket),
+        installation.startWorker('gpu', bucket),
+      ]);
+    },
+    { timeout: 180_000 },
+  );
+  after(() => installation?.close());
+
+  /** Waits until the attempt with this fence has kept some checkpoints. */
+  const underWay = (fence: number) =>
+    until(async () => {
+      const chain = await installation.whileWorking(chainIn(bucket));
+      return chain.filter((step) => step.fence === fence).length >= ENOUGH;
+    }, 240);
+
+  it('is cancelled on the gpu worker with one of its next heartbeats, and then ends as cancelled', async () => {
+    const handle = await installation.startRun('cancelled', CONFIG, bucket);
+    await underWay(1);
+    await handle.cancel();
+    await assert.rejects(
+      installation.whileWorking(handle.result()),
+      (error) => error instanceof WorkflowFailedError && error.cause instanceof CancelledFailure,
+    );
+    assert.equal((await handle.describe()).status.name, 'CANCELLED');
+    const { stages }: Progress = await handle.query(MESSAGES.progress);
+    assert.equal(stages.find(({ name }) => name === 'fine-tune')!.state, 'failed');
+    assert.equal(stages.find(({ name }) => name === 'encode')!.state, 'done');
+    const [fineTune] = await activitiesOf(handle, 'fineTune');
+    const { cancelRequestedAtMs, cancelledAtMs } = fineTune!;
+    const took = cancelledAtMs! - cancelRequestedAtMs!;
+    // Heartbeats go out once a second; the rest is the end of a step.
+    assert.ok(took < 2_500, `the activity has ended ${Math.round(took)} ms after the request`);
+    assert.ok((await chainIn(bucket)).at(-1)!.step < STEPS);
+  });
+
+  it('goes on where it was when it is started again, and where it was when its worker is told to stop', async () => {
+    const kept = (await chainIn(bucket)).at(-1)!.step;
+    const handle = await installation.startRun('started-again', CONFIG, bucket);
+    await underWay(2);
+    const toldAt = Date.now();
+    gpu.kill('SIGTERM');
+    assert.deepEqual(await gpu.exited, { code: 0, signal: null });
+    const keptAtStop = (await chainIn(bucket)).at(-1)!.step;
+    await installation.startWorker('gpu', bucket);
+    await installation.whileWorking(handle.result());
+
+    const [fineTune] = await activitiesOf(handle, 'fineTune');
+    assert.equal(fineTune!.attempt, 2);
+    // The worker said goodbye: nobody had to wait for the silence of a dead one.
+    assert.doesNotMatch(fineTune!.lastFailure!, /heartbeat/i);
+    const firstSteps = (await signalsOf(handle, MESSAGES.fineTuneProgress)).map(({ value }) => value.step);
+    assert.equal(firstSteps[0], kept + 1);
+    const afterStop = (await signalsOf(handle, MESSAGES.fineTuneProgress)).filter(({ atMs }) => atMs > toldAt);
+    assert.ok(
+      afterStop.some(({ value }) => value.step === keptAtStop + 1),
+      `goes on after ${keptAtStop}`,
+    );
+
+    const chain = await chainIn(bucket);
+    assert.deepEqual([...new Set(chain.map(({ fence }) => fence))], [1, 2, 3]);
+    assert.deepEqual(
+      chain.map(({ step, parent }) => [step, parent]),
+      Array.from({ length: STEPS / 5 }, (_, at) => [5 * (at + 1), at === 0 ? null : 5 * at]),
+    );
+  });
+});

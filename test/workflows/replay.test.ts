@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  Runtime,
+  Worker,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import { readHistory } from '../helpers/history.ts';
+
+const FOLDER = new URL('../histories/', import.meta.url);
+const WORKFLOWS = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url));
+const names = readdirSync(FOLDER).filter((name) => name.endsWith('.json'));
+
+/** Children are called after their parent. */
+const workflowIdOf = (json: string): string =>
+  JSON.parse(json).events[0].workflowExecutionStartedEventAttributes.workflowId;
+
+/**
+ * Runs that are open when a new version is installed go on under it, so the new code must take the decisions of the old.
+ * A test that fails here says: guard the change with `patched`, or record anew (histories/record.ts) before the first release.
+ */
+describe('today’s workflows', () => {
+  let workflowBundle: WorkflowBundleWithSourceMap;
+  before(async () => {
+    Runtime.install({ logger: new DefaultLogger('ERROR') });
+    workflowBundle = await bundleWorkflowCode({ workflowsPath: WORKFLOWS, logger: new DefaultLogger('ERROR') });
+  });
+  const replay = (json: string) => Worker.runReplayHistory({ workflowBundle }, readHistory(json), workflowIdOf(json));
+
+  for (const name of names) {
+    it(`decide as they did when ${name} was recorded`, async () => {
+      await replay(readFileSync(new URL(name, FOLDER), 'utf8'));
+    });
+  }
+
+  it('are found out where they decide otherwise', async () => {
+    const text = readFileSync(new URL('pipeline.json', FOLDER), 'utf8');
+    await assert.rejects(replay(text.replaceAll('"fineTune"', '"tune"')), {
+      name: 'DeterminismViolationError',
+    });
+  });
+});

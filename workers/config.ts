@@ -1,0 +1,48 @@
+import { availableParallelism } from 'node:os';
+import type { z } from 'zod';
+import { StoreEnvironment, WorkerEnvironment } from '../contracts/environment.ts';
+import { POOLS, type Pool } from '../contracts/queues.ts';
+import { Fault } from '../lib/fault.ts';
+
+export interface WorkerConfig {
+  readonly pools: readonly Pool[];
+  readonly store: StoreEnvironment;
+  readonly worker: WorkerEnvironment;
+}
+
+/** Reads what a worker needs from its environment. @throws Fault WORKER_CONFIG naming the variable */
+export function readWorkerConfig(pools: readonly string[], env: NodeJS.ProcessEnv): WorkerConfig {
+  for (const pool of pools) {
+    if (!(POOLS as readonly string[]).includes(pool)) {
+      throw configFault('--pool', `\`${pool}\``, `some of ${POOLS.join(', ')}`, 'Name pools, e.g. --pool io,cpu');
+    }
+  }
+  const config = { pools: pools as Pool[], store: read(StoreEnvironment, env), worker: read(WorkerEnvironment, env) };
+  if (config.pools.includes('io') && config.worker.patientKey === null) {
+    const fix = 'Set it to a secret of at least 16 characters, the same for every io worker';
+    throw configFault('SAMFLOW_PATIENT_KEY', 'nothing', 'the key of the patients’ pseudonyms', fix);
+  }
+  return config;
+}
+
+function read<S extends z.ZodType>(schema: S, env: NodeJS.ProcessEnv): z.output<S> {
+  // An empty variable is one that somebody left out in a compose file.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const { path, message } = parsed.error.issues[0]!;
+  const name = String(path[0] ?? 'environment');
+  // The value is not shown: it may be a secret.
+  throw configFault(name, 'a value that cannot be used', message, `Correct ${name} or leave it out`);
+}
+
+function configFault(at: string, found: string, expected: string, fix: string): Fault {
+  return new Fault('WORKER_CONFIG', { at, found, expected, fix });
+}
+
+/** Activities at a time. A gpu worker has one slot, so that a second attempt never starts beside one that hangs. */
+export const SLOTS: Readonly<Record<Pool, number>> = {
+  io: 16,
+  cpu: Math.max(1, availableParallelism()),
+  gpu: 1,
+};

@@ -1,0 +1,60 @@
+import type { Worker } from '@temporalio/worker';
+import { createActivities } from '../activities/index.ts';
+import { isFault } from '../lib/fault.ts';
+import { readWorkerConfig, type WorkerConfig } from './config.ts';
+import { openDeps } from './deps.ts';
+import { reportHealth } from './health.ts';
+import { installRuntime, openLog, shutdownRuntime } from './log.ts';
+import { createPool } from './pools.ts';
+import { connectTemporal, ensureSearchAttributes, persist } from './temporal.ts';
+
+/** The one entry of every pool. Runs until it is told to stop; returns the process's exit code. */
+export async function runWorker(pools: readonly string[], env: NodeJS.ProcessEnv, stop: AbortSignal): Promise<number> {
+  // Workers know no time zone: nothing they write may depend on where they stand.
+  process.env.TZ = 'UTC';
+  try {
+    await serve(readWorkerConfig(pools, env), stop);
+    return 0;
+  } catch (error) {
+    console.error(isFault(error) ? error.message : error);
+    return isFault(error) && error.code === 'WORKER_CONFIG' ? 2 : 1;
+  }
+}
+
+async function serve(config: WorkerConfig, stop: AbortSignal): Promise<void> {
+  const { pools, worker } = config;
+  const log = openLog(worker, pools);
+  installRuntime(log);
+  const open = openDeps(config);
+  try {
+    await persist(log, stop, 'the object store', () => open.store.ensureBucket(), isOutage);
+    const temporal = await connectTemporal(log, stop);
+    if (pools.includes('io')) await ensureSearchAttributes(temporal, log);
+    const activities = createActivities(open.deps);
+    const workers = (await Promise.all(pools.map((pool) => createPool(pool, activities, temporal)))).flat();
+    const endHealth = worker.healthFile === null ? () => {} : reportHealth(worker.healthFile, workers);
+    await runUntil(stop, workers, () => log.info({ namespace: temporal.namespace }, 'ready'));
+    endHealth();
+    await temporal.connection.close();
+  } catch (error) {
+    if (!stop.aborted) throw error;
+  } finally {
+    await open.close();
+    await shutdownRuntime();
+    log.info('stopped');
+  }
+}
+
+/** Runs workers together. One that fails takes the others along: half a process helps nobody. */
+async function runUntil(stop: AbortSignal, workers: readonly Worker[], ready: () => void): Promise<void> {
+  const shutdown = (): void => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  stop.addEventListener('abort', shutdown);
+  const running = workers.map((worker) => worker.run().finally(shutdown));
+  if (stop.aborted) shutdown();
+  else ready();
+  await Promise.all(running);
+}
+
+const isOutage = (error: unknown): boolean => isFault(error) && error.code === 'STORE_UNREACHABLE';

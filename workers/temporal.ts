@@ -1,0 +1,62 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { NativeConnection } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import { SEARCH_ATTRIBUTES } from '../contracts/search-attributes.ts';
+
+export interface Temporal {
+  readonly connection: NativeConnection;
+  readonly namespace: string;
+}
+
+const RETRY_MS = 2_000;
+
+/** Connects to Temporal by its own environment variables and profile, and waits for a server that is not there yet. */
+export async function connectTemporal(log: Logger, signal: AbortSignal): Promise<Temporal> {
+  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  const connection = await persist(log, signal, `Temporal at ${connectionOptions.address ?? 'localhost:7233'}`, () =>
+    NativeConnection.connect(connectionOptions),
+  );
+  return { connection, namespace };
+}
+
+/** Repeats `attempt` until it succeeds or the signal aborts. Says what is waited for, and why, each time. */
+export async function persist<T>(
+  log: Logger,
+  signal: AbortSignal,
+  what: string,
+  attempt: () => Promise<T>,
+  worthIt: (error: unknown) => boolean = () => true,
+): Promise<T> {
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!worthIt(error)) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      log.warn({ reason }, `waiting for ${what}; trying again in ${RETRY_MS / 1000} s`);
+      await sleep(RETRY_MS, undefined, { signal });
+    }
+  }
+}
+
+/** Kinds of search attributes as Temporal's API numbers them. */
+const KINDS = { KEYWORD: 2, DOUBLE: 4 } as const;
+
+/**
+ * Makes sure that our search attributes exist: a workflow that sets one the server does not know cannot go on. Where we may
+ * not define them (Temporal Cloud, a restricted role), they must be there already; the log says which are not.
+ */
+export async function ensureSearchAttributes({ connection, namespace }: Temporal, log: Logger): Promise<void> {
+  try {
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+    const missing = Object.entries(SEARCH_ATTRIBUTES).filter(([name]) => !(name in (customAttributes ?? {})));
+    if (missing.length === 0) return;
+    const searchAttributes = Object.fromEntries(missing.map(([name, kind]) => [name, KINDS[kind]]));
+    await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.warn({ reason, needed: SEARCH_ATTRIBUTES }, 'could not check the search attributes; they must exist');
+  }
+}

@@ -1,0 +1,74 @@
+import type { Metrics, StageProgress } from '../contracts/pipeline.ts';
+import type { FineTuneProgress } from '../contracts/stages.ts';
+
+/** What the Web UI shows of a workflow at work, in Markdown (it allows neither images nor HTML). */
+export interface Details {
+  readonly title: string;
+  readonly stages: readonly StageProgress[];
+  readonly metrics: Metrics | null;
+  readonly training: FineTuneProgress | null;
+  /** The failure's sentence. */
+  readonly failure: string | null;
+}
+
+const SIGNS: Record<StageProgress['state'], string> = {
+  pending: '·',
+  running: '▶',
+  done: '✓',
+  reused: '✓ reused',
+  failed: '✗ failed',
+};
+
+export function renderDetails({ title, stages, metrics, training, failure }: Details): string {
+  const parts = [`### ${plain(title)}`];
+  if (failure) parts.push(`**Failed.** ${plain(failure)}`);
+  parts.push(
+    table(
+      ['stage', 'state', 'done', 'seconds', 'work'],
+      stages.map((stage) => [
+        stage.name,
+        SIGNS[stage.state],
+        stage.total > 0 ? `${stage.done} of ${stage.total}` : '',
+        stage.seconds === null ? '' : stage.seconds.toFixed(1),
+        stage.done > 0 ? stage.workSeconds.toFixed(1) : '',
+      ]),
+    ),
+  );
+  const tuning = stages.find((stage) => stage.name === 'fine-tune');
+  if (training && tuning?.state === 'running') parts.push(trainingLine(training));
+  if (metrics) {
+    parts.push(
+      table(
+        ['unseen patients', 'Dice', 'IoU'],
+        [
+          ['zero-shot', metrics.zeroShot.dice.toFixed(3), metrics.zeroShot.iou.toFixed(3)],
+          ['fine-tuned', metrics.fineTuned.dice.toFixed(3), metrics.fineTuned.iou.toFixed(3)],
+        ],
+      ),
+    );
+  }
+  return parts.join('\n\n');
+}
+
+function trainingLine(training: FineTuneProgress): string {
+  const { epoch, epochs, step, steps, trainLoss, valDice, secondsLeft } = training;
+  return [
+    `epoch **${epoch}** of ${epochs}`,
+    `step ${step} of ${steps}`,
+    trainLoss === null ? null : `loss **${trainLoss.toFixed(4)}**`,
+    valDice === null ? null : `validation Dice **${valDice.toFixed(3)}**`,
+    secondsLeft === null ? null : `${Math.ceil(secondsLeft)} s left`,
+  ]
+    .filter((part) => part !== null)
+    .join(' · ');
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+/** Texts of users and libraries stay texts. */
+function plain(text: string): string {
+  return text.replace(/[\\`*_[\]<>|#]/g, '\\$&');
+}

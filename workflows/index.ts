@@ -1,0 +1,5 @@
+/** The bundle's entry: every workflow by name. */
+export { encodeWorkflow } from './encode.ts';
+export { inferWorkflow } from './infer.ts';
+export { pipelineWorkflow } from './pipeline.ts';
+export { retrainWorkflow } from './retrain.ts';

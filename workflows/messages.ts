@@ -1,0 +1,7 @@
+import { defineQuery, defineSignal } from '@temporalio/workflow';
+import { MESSAGES } from '../contracts/messages.ts';
+import type { Progress } from '../contracts/pipeline.ts';
+import type { FineTuneProgress } from '../contracts/stages.ts';
+
+export const progressQuery = defineQuery<Progress>(MESSAGES.progress);
+export const fineTuneProgressSignal = defineSignal<[FineTuneProgress]>(MESSAGES.fineTuneProgress);

@@ -1,0 +1,75 @@
+import { ActivityCancellationType, type ActivityOptions, proxyActivities } from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+import { HEARTBEAT } from '../contracts/messages.ts';
+import { QUEUES } from '../contracts/queues.ts';
+
+/**
+ * How activities are run, by stage. Three rules hold for all:
+ * - Cancellation waits until the activity has ended, so that nothing works on for a run that is gone. (The SDK's own
+ *   default is TRY_CANCEL, whatever its types say.)
+ * - A silent worker is a dead worker after ten missed heartbeats; the attempt then moves to another one.
+ * - Faults of data and configuration are non-retryable at their source (activities/failures.ts). What is left to retry is
+ *   trouble of machines and networks: about a quarter of an hour of it, and then the run fails and can be started again,
+ *   which costs nothing but the stage that failed.
+ */
+const common = {
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  heartbeatTimeout: HEARTBEAT.timeout,
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m', maximumAttempts: 20 },
+} as const satisfies ActivityOptions;
+
+/** Reads of a few small objects. */
+const brief = { ...common, taskQueue: QUEUES.io, startToCloseTimeout: '5m' } as const;
+
+export const { fingerprint, readChampion, promote, recordRun } =
+  proxyActivities<Pick<Activities, 'fingerprint' | 'readChampion' | 'promote' | 'recordRun'>>(brief);
+
+/** A public data set of 100 GB over 100 Mbit/s takes 2 h 15 min. */
+export const { download, importModel } = proxyActivities<Pick<Activities, 'download' | 'importModel'>>({
+  ...common,
+  taskQueue: QUEUES.io,
+  startToCloseTimeout: '6h',
+});
+
+/** One patient's volume: seconds; half an hour is a volume of many GB on a slow machine. */
+export const {
+  convert,
+  slice,
+  split,
+  package: packageModel,
+  report,
+} = proxyActivities<Pick<Activities, 'convert' | 'slice' | 'split' | 'package' | 'report'>>({
+  ...common,
+  taskQueue: QUEUES.cpu,
+  startToCloseTimeout: '30m',
+});
+
+/** A shard is seconds on any device; the largest encoder on one slow core needs a minute a slice. */
+export const { encodeShard } = proxyActivities<Pick<Activities, 'encodeShard'>>({
+  ...common,
+  taskQueue: QUEUES.gpu,
+  startToCloseTimeout: '1h',
+});
+
+/**
+ * Fine-tuning resumes from its last checkpoint, so neither a long run nor many lost workers is a reason to give up:
+ * a machine that is taken away every hour still gets through.
+ */
+export const { fineTune } = proxyActivities<Pick<Activities, 'fineTune'>>({
+  ...common,
+  taskQueue: QUEUES.gpu,
+  startToCloseTimeout: '14 days',
+  retry: { ...common.retry, maximumAttempts: 500 },
+});
+
+/** Whole volumes, slice by slice. */
+export const { evaluate, infer } = proxyActivities<Pick<Activities, 'evaluate' | 'infer'>>({
+  ...common,
+  taskQueue: QUEUES.gpu,
+  startToCloseTimeout: '12h',
+});
+
+/** Patients whose volumes are converted and sliced at a time: a volume in memory is up to 1 GB. */
+export const PATIENTS_AT_ONCE = 4;
+/** Shards at work at a time: one for each gpu worker and one waiting for it, up to four workers. */
+export const SHARDS_AT_ONCE = 8;

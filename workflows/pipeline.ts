@@ -1,0 +1,234 @@
+import { ChildWorkflowCancellationType, executeChild, setHandler, workflowInfo } from '@temporalio/workflow';
+import { encodeWorkflowId, WORKFLOWS } from '../contracts/messages.ts';
+import type { PipelineInput, PipelineResult } from '../contracts/pipeline.ts';
+import { STAGES } from '../contracts/queues.ts';
+import type {
+  ConvertResult,
+  DownloadResult,
+  EncodeResult,
+  ModelRef,
+  SliceResult,
+  SplitResult,
+} from '../contracts/stages.ts';
+import { type Board, openBoard } from './board.ts';
+import type { encodeWorkflow } from './encode.ts';
+import { type Lineage, openLineage } from './lineage.ts';
+import { mapBounded, together } from './map-bounded.ts';
+import { fineTuneProgressSignal } from './messages.ts';
+import {
+  convert,
+  download,
+  evaluate,
+  fineTune,
+  importModel,
+  infer,
+  PATIENTS_AT_ONCE,
+  packageModel,
+  recordRun,
+  report,
+  SHARDS_AT_ONCE,
+  slice,
+  split,
+} from './options.ts';
+import { announce } from './search-attributes.ts';
+import { shardSlices, shardsOf } from './shards.ts';
+import { withFailureSurfaced } from './surface-failure.ts';
+
+/** A patient on the way through the stages. */
+interface Prepared {
+  readonly patient: string;
+  readonly split: DownloadResult['patients'][number]['split'];
+  readonly volume: ConvertResult;
+  readonly slices: SliceResult;
+}
+
+/**
+ * The main job: scans and masks in; a fine-tuned model, scores on patients it never saw, their masks and a report out.
+ * Every step's result lies in the store under the hash of what made it, so a run that is started again goes on where the
+ * last one stopped, and one whose data or settings changed does only what depends on them.
+ */
+export async function pipelineWorkflow(input: PipelineInput): Promise<PipelineResult> {
+  const board = openBoard(`${input.name}: ${input.target}`, STAGES);
+  announce({ ...input, model: input.settings.model.checkpoint });
+  setHandler(fineTuneProgressSignal, board.note);
+  return withFailureSurfaced(board, () => pipeline(input, board));
+}
+
+async function pipeline(input: PipelineInput, board: Board): Promise<PipelineResult> {
+  const { name, target, settings } = input;
+  const { slices, prompts, training } = settings;
+  const run = workflowInfo().workflowId;
+  const lineage = openLineage();
+
+  const { downloaded, model } = await fetchInputs(input, board, lineage);
+  const patients = await prepare(downloaded, slices, board, lineage);
+  const groups = await divide(patients, settings.split, board, lineage);
+  // Embeddings that the training would change are not kept; the test patients' are what the start is scored on.
+  const { train } = training;
+  const keepsEmbeddings = train !== 'everything' && typeof train !== 'object';
+  const kept = patients.filter(({ patient }) => keepsEmbeddings || groups.test.includes(patient));
+  const encoded = await encode(model, kept, board, lineage);
+
+  const volumes = new Map(patients.map(({ patient, volume }) => [patient, volume.volume]));
+  const byKey = new Map(encoded.patients.map((patient) => [patient.patient, patient]));
+  const slicesOf = new Map(patients.map(({ patient, slices }) => [patient, slices.slices]));
+  const pick = (keys: readonly string[]) =>
+    keys.map((key) => byKey.get(key) ?? { patient: key, slices: present(slicesOf, key), shards: [] });
+  const test = pick(groups.test).map((patient) => ({
+    ...patient,
+    volume: present(volumes, patient.patient),
+  }));
+
+  board.begin('fine-tune', 1);
+  const tuned = await board.unit(
+    'fine-tune',
+    fineTune({ model, train: pick(groups.train), val: pick(groups.val), prompts, training }),
+  );
+  lineage.add('fine-tune', [tuned.weights], tuned);
+  const { weights } = tuned;
+
+  board.begin('evaluate', 1);
+  const evaluated = await board.unit('evaluate', evaluate({ model, weights, test, prompts }));
+  lineage.add('evaluate', [evaluated.evaluation], evaluated);
+  const metrics = { zeroShot: evaluated.zeroShot, fineTuned: evaluated.fineTuned };
+  board.measured(metrics);
+
+  board.begin('infer', test.length + 1);
+  const packaged = await board.unit(
+    'infer',
+    packageModel({
+      ...{ name, target, model, weights, metrics, slices, prompts },
+      train: pick(groups.train).map(({ patient, slices }) => ({ patient, slices })),
+      learnedFrom: [...groups.train, ...groups.val],
+      heldOut: groups.test,
+      fingerprint: downloaded.fingerprint,
+    }),
+  );
+  lineage.add('package', [packaged.package], packaged);
+  const masks = await mapBounded(test, PATIENTS_AT_ONCE, ({ patient, volume }) =>
+    board.unit('infer', infer({ package: packaged.package, patient, volume })),
+  );
+  for (const mask of masks) lineage.add('infer', [mask.mask], mask);
+
+  board.begin('report', 1);
+  const reported = await board.unit(
+    'report',
+    report({
+      ...{ title: name, run, target, split: groups, bestEpoch: tuned.bestEpoch, infer: masks, weights },
+      // A name of the hub moves; what the report says must not.
+      settings: { ...settings, model: { ...settings.model, checkpoint: model.origin ?? settings.model.checkpoint } },
+      evaluation: evaluated.evaluation,
+      curves: tuned.curves,
+      test: test.map(({ patient, slices }) => ({ patient, slices })),
+      lineage: lineage.entries,
+    }),
+  );
+
+  const result: PipelineResult = {
+    ...{ run, name, target, metrics, split: groups, test, model, weights, masks },
+    stages: board.summaries(),
+    fingerprint: downloaded.fingerprint,
+    package: packaged.package,
+    evaluation: evaluated.evaluation,
+    curves: tuned.curves,
+    report: reported.report,
+    repairs: patients.flatMap(({ patient, volume }) => volume.repairs.map((repair) => `${patient}: ${repair}`)),
+  };
+  await recordRun({ run, result });
+  return result;
+}
+
+async function fetchInputs(
+  { spec, settings }: PipelineInput,
+  board: Board,
+  lineage: Lineage,
+): Promise<{ downloaded: DownloadResult; model: ModelRef }> {
+  board.begin('download', 2);
+  const [downloaded, imported] = await together(
+    () => board.unit('download', download({ spec })),
+    () => board.unit('download', importModel({ ...settings.model, device: settings.device })),
+  );
+  const files = downloaded.patients.map(({ files }) => files);
+  lineage.add('download', files, downloaded);
+  lineage.add('download', [imported.model.weights], imported);
+  return { downloaded, model: imported.model };
+}
+
+/** Convert and slice, each patient by itself: one may be sliced while another is still converted. */
+async function prepare(
+  { patients }: DownloadResult,
+  slices: PipelineInput['settings']['slices'],
+  board: Board,
+  lineage: Lineage,
+): Promise<Prepared[]> {
+  board.begin('convert', patients.length);
+  board.begin('slice', patients.length);
+  const prepared = await mapBounded(patients, PATIENTS_AT_ONCE, async ({ patient, files, split }) => {
+    const volume = await board.unit('convert', convert.executeWithOptions({ summary: patient }, [{ patient, files }]));
+    const sliced = await board.unit(
+      'slice',
+      slice.executeWithOptions({ summary: patient }, [{ patient, volume: volume.volume, slices }]),
+    );
+    return { patient, split, volume, slices: sliced };
+  });
+  for (const { volume } of prepared) lineage.add('convert', [volume.volume], volume);
+  for (const { slices } of prepared) lineage.add('slice', [slices.slices], slices);
+  return prepared;
+}
+
+async function divide(
+  patients: readonly Prepared[],
+  how: PipelineInput['settings']['split'],
+  board: Board,
+  lineage: Lineage,
+): Promise<SplitResult> {
+  board.begin('split', 1);
+  const groups = await board.unit(
+    'split',
+    split({
+      patients: patients.map(({ patient, split, volume, slices }) => ({
+        ...{ patient, split },
+        volume: volume.volume,
+        slices: slices.slices,
+      })),
+      split: how,
+    }),
+  );
+  lineage.add('split', [groups.record], groups);
+  return groups;
+}
+
+/** A child workflow encodes, shard by shard: see encode.ts. */
+async function encode(
+  model: ModelRef,
+  patients: readonly Prepared[],
+  board: Board,
+  lineage: Lineage,
+): Promise<EncodeResult> {
+  const workflowId = encodeWorkflowId(workflowInfo().workflowId);
+  const input = {
+    model,
+    patients: patients.map(({ patient, slices }) => ({ patient, slices: slices.slices, count: slices.count })),
+    shardSlices: shardSlices(model),
+  };
+  const shards = shardsOf(input).length;
+  board.begin('encode', shards);
+  board.child(workflowId);
+  const encoded = await executeChild<typeof encodeWorkflow>(WORKFLOWS.encode, {
+    workflowId,
+    args: [{ ...input, width: SHARDS_AT_ONCE }],
+    cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+    staticSummary: `${shards} shards of up to ${input.shardSlices} slices`,
+  });
+  board.child(null);
+  board.add('encode', shards, encoded.reused ? shards : 0, encoded.seconds);
+  const made = encoded.patients.flatMap(({ shards }) => shards.map(({ embeddings }) => embeddings));
+  lineage.add('encode', made, encoded);
+  return encoded;
+}
+
+function present<T>(map: ReadonlyMap<string, T>, key: string): T {
+  const value = map.get(key);
+  if (value === undefined) throw new TypeError(`no ${key} among ${map.size}`);
+  return value;
+}

@@ -1,0 +1,113 @@
+import { ChildWorkflowCancellationType, executeChild, workflowInfo } from '@temporalio/workflow';
+import type { PromptsConfig } from '../contracts/config.ts';
+import { WORKFLOWS } from '../contracts/messages.ts';
+import type { PipelineResult, RetrainInput, RetrainResult } from '../contracts/pipeline.ts';
+import type { Champion, ModelPackage, Overlap, ReadChampionResult } from '../contracts/stages.ts';
+import { type Board, openBoard } from './board.ts';
+import type { encodeWorkflow } from './encode.ts';
+import { mapBounded, together } from './map-bounded.ts';
+import { evaluate, fingerprint, PATIENTS_AT_ONCE, promote, readChampion, SHARDS_AT_ONCE, slice } from './options.ts';
+import type { pipelineWorkflow } from './pipeline.ts';
+import { announce } from './search-attributes.ts';
+import { shardSlices } from './shards.ts';
+import { withFailureSurfaced } from './surface-failure.ts';
+
+type HeldOut = PipelineResult['test'];
+
+/**
+ * What a schedule starts: looks whether the data or the settings have changed, and if so trains a challenger and keeps the
+ * better model, both measured on the same patients that neither has learned from.
+ */
+export async function retrainWorkflow(input: RetrainInput): Promise<RetrainResult> {
+  const board = openBoard(`retrain ${input.name}`, ['look', 'train', 'compare', 'promote']);
+  announce({ ...input, model: input.settings.model.checkpoint });
+  return withFailureSurfaced(board, () => retrain(input, board));
+}
+
+async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult> {
+  const { name, spec, settings } = input;
+  board.begin('look', 2);
+  const [source, current] = await together(
+    () => board.unit('look', fingerprint({ spec })),
+    () => board.unit('look', readChampion({ name, settings })),
+  );
+  const seen = current.champion?.seen;
+  if (seen?.fingerprint === source.fingerprint && seen.settings === current.settings) {
+    const reason = 'Data and settings are those of the last training.';
+    return { outcome: 'unchanged', reason, champion: null, challenger: null, run: null };
+  }
+
+  board.begin('train', 1);
+  const run = `${workflowInfo().workflowId}/pipeline`;
+  board.child(run);
+  const trained = await board.unit(
+    'train',
+    executeChild<typeof pipelineWorkflow>(WORKFLOWS.pipeline, {
+      workflowId: run,
+      args: [input],
+      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+    }),
+  );
+  board.child(null);
+
+  const verdict = await compare(trained, settings.prompts, current, board);
+  const stays = verdict.outcome === 'kept' && current.champion;
+  board.begin('promote', 1);
+  const champion: Champion = {
+    ...(stays || { package: trained.package, run }),
+    seen: { fingerprint: trained.fingerprint, settings: current.settings },
+  };
+  await board.unit('promote', promote({ name, champion, etag: current.etag }));
+  return { ...verdict, run };
+}
+
+async function compare(
+  trained: PipelineResult,
+  prompts: PromptsConfig,
+  { champion, model }: ReadChampionResult,
+  board: Board,
+): Promise<Omit<RetrainResult, 'run'>> {
+  if (!champion || !model) {
+    const challenger = trained.metrics.fineTuned.dice;
+    return { outcome: 'first', reason: 'There was no champion before.', champion: null, challenger };
+  }
+  const unseen = trained.test.filter(({ patient }) => !model.learnedFrom.includes(patient));
+  if (unseen.length === 0) {
+    const reason = 'The champion has learned from all patients held out now, so the two cannot be compared fairly.';
+    return { outcome: 'kept', reason, champion: null, challenger: null };
+  }
+  board.begin('compare', 2);
+  const old = await board.unit('compare', measureChampion(model, unseen));
+  const { model: encoder, weights } = trained;
+  const fresh = (await board.unit('compare', evaluate({ model: encoder, weights, test: unseen, prompts }))).fineTuned;
+  const better = fresh.dice > old.dice;
+  const scores = `Dice ${fresh.dice.toFixed(4)} against ${old.dice.toFixed(4)} on ${unseen.length} unseen patient(s)`;
+  return {
+    outcome: better ? 'promoted' : 'kept',
+    reason: better ? `The challenger is better: ${scores}.` : `The champion is not beaten: ${scores}.`,
+    champion: old.dice,
+    challenger: fresh.dice,
+  };
+}
+
+/** The champion sees the patients as it was trained to: by its own window, axis and encoder. */
+async function measureChampion({ model, weights, slices, prompts }: ModelPackage, unseen: HeldOut): Promise<Overlap> {
+  const sliced = await mapBounded(unseen, PATIENTS_AT_ONCE, ({ patient, volume }) =>
+    slice.executeWithOptions({ summary: patient }, [{ patient, volume, slices }]),
+  );
+  const encoded = await executeChild<typeof encodeWorkflow>(WORKFLOWS.encode, {
+    workflowId: `${workflowInfo().workflowId}/champion/encode`,
+    args: [
+      {
+        model,
+        patients: sliced.map(({ patient, slices, count }) => ({ patient, slices, count })),
+        shardSlices: shardSlices(model),
+        width: SHARDS_AT_ONCE,
+      },
+    ],
+    cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+  });
+  // The child answers in the order of its input.
+  const test = encoded.patients.map((patient, index) => ({ ...patient, volume: unseen[index]!.volume }));
+  return (await evaluate({ model, weights, test, prompts })).fineTuned;
+}

@@ -1,0 +1,53 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  ChildWorkflowFailure,
+  isCancellation,
+  TemporalFailure,
+  TimeoutFailure,
+} from '@temporalio/workflow';
+import type { Board } from './board.ts';
+
+/**
+ * Runs a workflow's body and, where it fails, lets the workflow fail with the code and the sentence of the activity that was
+ * at fault: by itself a workflow says only "Activity task failed", and the reader of the Web UI has to dig.
+ */
+export async function withFailureSurfaced<T>(board: Board, body: () => Promise<T>): Promise<T> {
+  try {
+    const result = await body();
+    board.close(null);
+    return result;
+  } catch (error) {
+    if (isCancellation(error)) {
+      board.close({ code: 'cancelled', sentence: 'Cancelled.' });
+      throw error;
+    }
+    // Anything else is a bug in the workflow: the task fails, and goes on when a mended worker comes.
+    if (!(error instanceof TemporalFailure)) throw error;
+    const { type, message, details } = rootOf(error);
+    board.close({ code: type, sentence: message });
+    throw ApplicationFailure.create({ type, message, details, nonRetryable: true, cause: error });
+  }
+}
+
+function rootOf(failure: TemporalFailure): { type: string; message: string; details: unknown[] } {
+  let at: unknown = failure;
+  let where = '';
+  while ((at instanceof ActivityFailure || at instanceof ChildWorkflowFailure) && at.cause) {
+    where = at instanceof ActivityFailure ? at.activityType : where;
+    at = at.cause;
+  }
+  if (at instanceof TimeoutFailure) {
+    return {
+      type: 'STAGE_TIMED_OUT',
+      message: `${where}: no end within its time limit (${at.timeoutType}). Start the run again: it goes on where it stopped. [STAGE_TIMED_OUT]`,
+      details: [],
+    };
+  }
+  const application = at instanceof ApplicationFailure ? at : null;
+  return {
+    type: application?.type ?? 'FAILED',
+    message: at instanceof Error ? at.message : String(at),
+    details: application?.details ?? [],
+  };
+}
