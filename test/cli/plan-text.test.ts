@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { stripVTControlCharacters } from 'node:util';
 import { duration, type PlanHead, planJson, renderPlan, size } from '../../cli/plan-text.ts';
 import type { CountedPatient } from '../../lib/plan/data.ts';
 import type { Plan } from '../../lib/plan/plan.ts';
@@ -45,7 +46,7 @@ const UNMEASURED: Plan = {
 
 /** The cells of a table's line, or a sentence as it is. */
 const lines = (text: string): string[] =>
-  text
+  stripVTControlCharacters(text)
     .split('\n')
     .filter((line) => !/^[┌├└]/.test(line))
     .map((line) =>
