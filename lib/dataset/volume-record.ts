@@ -2,7 +2,7 @@ import { Fault } from '../fault.ts';
 import { decodeSafetensors, encodeSafetensors, f32, i16, u8 } from '../safetensors.ts';
 import { type Affine, affineOfRows, affineRows, type Shape3, voxelSizesMm } from '../volume/affine.ts';
 import { looksLikeDicom, readDicomSeries } from '../volume/dicom.ts';
-import { asVolume3, readNifti, type VoxelArray } from '../volume/nifti.ts';
+import { asVolume3, type NiftiPlace, readNifti, type VoxelArray } from '../volume/nifti.ts';
 import { axisCodes, canonicalAffine, canonicalShape, orientationOf, toCanonical } from '../volume/orientation.ts';
 import { alignMask, type MaskSource } from './align-mask.ts';
 
@@ -17,6 +17,8 @@ export interface NativeGeometry {
   readonly datatype: string;
   readonly qformCode: number;
   readonly sformCode: number;
+  /** The header's numbers behind `voxelToWorld`; absent for DICOM. */
+  readonly place?: NiftiPlace | undefined;
 }
 
 /** One patient's scan on the canonical grid (RAS+ by permutation and flips), with its mask where there is one. */
@@ -91,7 +93,7 @@ async function readScan(files: readonly NamedBytes[]): Promise<NativeScan> {
     return { voxels: series.voxels, shape3: shape, native, notes: series.notes };
   }
   const nifti = asVolume3(readNifti(first.bytes, first.name));
-  const { voxelToWorld, datatype, qformCode, sformCode } = nifti;
+  const { voxelToWorld, datatype, qformCode, sformCode, place } = nifti;
   const native: NativeGeometry = {
     kind: 'nifti',
     shape: [...nifti.shape],
@@ -100,6 +102,7 @@ async function readScan(files: readonly NamedBytes[]): Promise<NativeScan> {
     datatype,
     qformCode,
     sformCode,
+    place,
   };
   return { voxels: nifti.voxels, shape3: nifti.shape3, native, notes: nifti.notes };
 }
@@ -146,7 +149,7 @@ function fitsInt16(voxels: VoxelArray): boolean {
 // Artifact `volume` ------------------------------------------------------------------------------------------------
 
 /** Version of the metadata below; a reader refuses another one. */
-const FORMAT = 'samflow-volume-1';
+const FORMAT = 'samflow-volume-2';
 
 /** safetensors: `image` I16 or F32 [Z, Y, X], `mask` U8 [Z, Y, X]; geometry in the metadata. Same volume, same bytes. */
 export function encodeVolume(volume: PatientVolume): Uint8Array {

@@ -1,6 +1,7 @@
 import type { NIFTI1, NIFTI2 } from 'nifti-reader-js';
 import { Fault } from '../fault.ts';
 import { type Affine, affineOfQuaternion, largestDisplacementMm, type Shape3, voxelSizesMm } from './affine.ts';
+import { LAYOUT, type NiftiVersion } from './nifti-layout.ts';
 import { axisCodes, isUsableAffine, orientationOf } from './orientation.ts';
 
 /** Where a NIfTI volume lies: the choice between its two affines, and the checks on them. */
@@ -11,7 +12,7 @@ type Fields = NIFTI1 | NIFTI2;
 
 /** The sform where it is set, else the qform, as nibabel; else nibabel's guess for files that name no orientation. */
 export function resolveAffine(
-  version: 1 | 2,
+  version: NiftiVersion,
   fields: Fields,
   view: DataView,
   shape: readonly number[],
@@ -52,10 +53,12 @@ export function resolveAffine(
   return { voxelToWorld: affineWithoutOrientation(sizes, grid), affineSource: 'none' };
 }
 
-function readSform(version: 1 | 2, view: DataView, littleEndian: boolean): number[] {
-  const values = Array.from({ length: 12 }, (_, index) =>
-    version === 1 ? view.getFloat32(280 + 4 * index, littleEndian) : view.getFloat64(400 + 8 * index, littleEndian),
-  );
+function readSform(version: NiftiVersion, view: DataView, littleEndian: boolean): number[] {
+  const { srow, realBytes } = LAYOUT[version];
+  const values = Array.from({ length: 12 }, (_, index) => {
+    const at = srow + realBytes * index;
+    return version === 1 ? view.getFloat32(at, littleEndian) : view.getFloat64(at, littleEndian);
+  });
   // Files are full of negative zeros; adding 0 makes them plain.
   return [...values.map((value) => value + 0), 0, 0, 0, 1];
 }
