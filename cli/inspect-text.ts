@@ -9,12 +9,12 @@ import { tableStyle } from './table-style.ts';
 const number = (value: number): string => String(Number(value.toPrecision(6)));
 
 export function renderVolume(path: string, facts: VolumeFacts): string {
-  const { kind, shape, dtype, byteOrder, zooms, axcodes, affine, min, max, mean, sliceAxis, labels, notes } = facts;
+  const { kind, shape, datatype, byteOrder, zooms, axcodes, affine, min, max, mean, sliceAxis, labels, notes } = facts;
   const axis = (at: number): string => `array axis ${at} (${shape[at]} slices)`;
   const rows: [string, string][] = [
     ['kind', kind],
     ['shape', shape.join(' x ')],
-    ['voxels', `${dtype}, ${byteOrder}-endian`],
+    ['voxels', `${datatype}, ${byteOrder}-endian`],
     ['spacing', `${zooms.map(number).join(' x ')} mm`],
     ['axes', `${axcodes} (directions in which they grow)`],
     [
@@ -30,7 +30,6 @@ export function renderVolume(path: string, facts: VolumeFacts): string {
     ['sagittal', axis(sliceAxis.sagittal)],
   ];
   if (labels) rows.push(['labels', labels.map(({ value, voxels }) => `${value} (${voxels})`).join(', ')]);
-  if (facts.nonFiniteVoxels > 0) rows.push(['not finite', `${facts.nonFiniteVoxels} voxels`]);
   return [
     pc.bold(basename(path)),
     ...rows.map(([name, value]) => `  ${name.padEnd(10)}  ${value}`),

@@ -47,7 +47,7 @@ export interface NiftiHeader {
   readonly shape: readonly number[];
   readonly datatype: Datatype;
   readonly bytesPerVoxel: number;
-  /** `pixdim` of each axis: what the header says, which may differ from the affine. */
+  /** Voxel sizes as the header says, which may differ from the affine; from the affine where the header names none. */
   readonly zooms: readonly number[];
   readonly voxelOffset: number;
   readonly slope: number;
@@ -81,7 +81,6 @@ export function parseNiftiHeader(bytes: Uint8Array, at: string): NiftiHeader {
     shape,
     datatype: datatype.name,
     bytesPerVoxel: datatype.bytes,
-    zooms: fields.pixDims.slice(1, 1 + shape.length).map(Math.abs),
     voxelOffset: checkOffset(version, fields, at),
     ...checkScaling(fields, at),
     qformCode: fields.qform_code,

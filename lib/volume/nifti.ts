@@ -47,8 +47,12 @@ export function readNifti(bytes: Uint8Array, name: string): NiftiVolume {
   }
   const raw = plain.subarray(header.voxelOffset, end);
   const voxels = scale(decodeVoxels(raw, header.datatype, header.littleEndian), header.slope, header.inter);
-  return { ...header, name, voxels };
+  return { ...header, name, voxels, notes: [...header.notes, ...noteRest(plain.length - end)] };
 }
+
+/** Some writers leave bytes after the voxels, which no reader minds; a size that lost an axis leaves them as well. */
+const noteRest = (bytes: number): string[] =>
+  bytes > 0 ? [`${bytes} bytes follow the voxels that the header names; they were ignored`] : [];
 
 /**
  * The same volume with three axes: trailing axes of length one are dropped, two axes become one slice.
