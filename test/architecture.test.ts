@@ -72,7 +72,7 @@ const ARCHITECTURE: Architecture = {
     'nifti-reader-js': ['lib/volume'],
     'dicom-parser': ['lib/volume'],
     '@itk-wasm/dicom': ['lib/volume'],
-    'itk-wasm': ['lib/volume'],
+    '@thewtex/zstddec': ['lib/volume'],
     yauzl: ['lib/dataset'],
     yazl: ['lib/dataset', 'infra', 'test'],
     'fast-png': ['lib/report', 'test'],

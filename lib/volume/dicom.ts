@@ -1,8 +1,8 @@
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Fault } from '../fault.ts';
 import type { Affine, Shape3 } from './affine.ts';
-import { parseDicomHeader } from './dicom-header.ts';
+import { decodeDicom } from './dicom-decoder.ts';
+import { type DicomHeader, parseDicomHeaders } from './dicom-header.ts';
+import { nameDicomFiles } from './dicom-names.ts';
 import { arrangeSeries } from './dicom-series.ts';
 import type { VoxelArray } from './nifti.ts';
 
@@ -28,61 +28,76 @@ export interface DicomFile {
 const BATCH = 32;
 
 /**
- * Reads one DICOM series, a file per slice in any order. Headers are checked and the grid is computed here; GDCM, compiled
- * to WebAssembly in @itk-wasm/dicom, decodes the pixels, in memory: nothing is written to disk.
+ * Reads one DICOM series, a file per slice in any order, or one enhanced CT with all slices in it. Headers are checked and
+ * the grid is computed here; GDCM decodes the pixels, in memory: nothing is written to disk.
  *
- * Faults: those of `parseDicomHeader` and `arrangeSeries`, and DICOM_DECODE.
+ * Faults: those of `parseDicomHeaders` and `arrangeSeries`, and DICOM_DECODE.
  */
 export async function readDicomSeries(files: readonly DicomFile[]): Promise<DicomVolume> {
-  const headers = files.map(({ bytes, name }) => parseDicomHeader(bytes, name));
-  const { order, voxelToWorld, notes } = arrangeSeries(headers);
-  const { columns, rows } = headers[0]!;
+  const named = nameDicomFiles(files);
+  const headers = named.map(({ bytes, name }) => parseDicomHeaders(bytes, name));
+  refuseSeveralEnhanced(headers);
+  const slices = headers.flat();
+  const { order, voxelToWorld, notes } = arrangeSeries(slices);
+  const { columns, rows } = slices[0]!;
   const area = columns * rows;
+  const voxels =
+    files.length === 1 ? await decodeFrames(named[0]!, order, area) : await decodeFiles(named, order, area);
+  const datatype = voxels.constructor.name.replace('Array', '').toLowerCase();
+  return { shape: [columns, rows, order.length], voxels, voxelToWorld, datatype, notes };
+}
+
+function refuseSeveralEnhanced(headers: readonly (readonly DicomHeader[])[]): void {
+  const several = headers.find((frames) => frames.length > 1);
+  if (!several || headers.length === 1) return;
+  throw new Fault('DICOM_MULTIFRAME', {
+    at: several[0]!.name,
+    found: `a file of ${several.length} frames beside other files`,
+    expected: 'one enhanced CT alone, or one slice per file',
+    fix: 'Put each into its own folder',
+  });
+}
+
+/** The frames of one file, laid in order. */
+async function decodeFrames(file: DicomFile, order: readonly number[], area: number): Promise<VoxelArray> {
+  const decoded = await decode([file], area * order.length);
+  const voxels = decoded.slice();
+  order.forEach((frame, slice) => {
+    voxels.set(decoded.subarray(frame * area, (frame + 1) * area), slice * area);
+  });
+  return voxels;
+}
+
+async function decodeFiles(files: readonly DicomFile[], order: readonly number[], area: number): Promise<VoxelArray> {
   let voxels: VoxelArray | null = null;
   for (let from = 0; from < order.length; from += BATCH) {
     const batch = order.slice(from, from + BATCH).map((at) => files[at]!);
-    const decoded = await decodeSlices(batch);
+    const decoded = await decode(batch, area * batch.length);
     voxels ??= new (decoded.constructor as new (length: number) => VoxelArray)(area * order.length);
-    if (decoded.constructor !== voxels.constructor || decoded.length !== area * batch.length) {
-      throw decodeFault(batch[0]!.name, 'slices of different size or number type');
+    if (decoded.constructor !== voxels.constructor) {
+      throw decodeFault(batch[0]!.name, 'slices of different number types');
     }
     voxels.set(decoded, area * from);
   }
-  const datatype = voxels!.constructor.name.replace('Array', '').toLowerCase();
-  return { shape: [columns, rows, order.length], voxels: voxels!, voxelToWorld, datatype, notes };
+  return voxels!;
 }
 
-/** Pixels of some slices, in the order given. */
-async function decodeSlices(files: readonly DicomFile[]): Promise<VoxelArray> {
-  // Loaded on first use: most data sets are NIfTI, and the module is large.
-  const { InterfaceTypes, runPipelineNode } = await import('itk-wasm');
-  // The packaged function wants paths on disk; the pipeline behind it also takes bytes, under neutral names.
-  const inputs = files.map(({ bytes }, index) => ({
-    type: InterfaceTypes.BinaryFile,
-    data: { path: `${index}.dcm`, data: bytes },
-  }));
-  const args = ['0', '1', '--memory-io', '--single-sorted-series', '--input-images', ...inputs.map((i) => i.data.path)];
-  const wanted = [{ type: InterfaceTypes.Image }, { type: InterfaceTypes.JsonCompatible }];
-  const at = files[0]!.name;
-  try {
-    const { returnValue, outputs, stderr } = await runPipelineNode(pipelinePath(), args, wanted, inputs);
-    const image = outputs[0]?.data as { data: VoxelArray | null } | undefined;
-    if (returnValue === 0 && image?.data) return image.data;
-    throw decodeFault(at, 'pixels that the decoder refuses', new Error(stderr.slice(0, 500)));
-  } catch (cause) {
-    throw cause instanceof Fault ? cause : decodeFault(at, 'pixels that the decoder fails on', cause);
+async function decode(files: readonly DicomFile[], expected: number): Promise<VoxelArray> {
+  const decoded = await decodeDicom(files.map(({ bytes }) => bytes)).catch(() => null);
+  if (decoded?.length === expected) return decoded;
+  // One by one, to name the file; a single instance of the decoder stops at the first that it cannot read.
+  for (const file of files) {
+    const alone = await decodeDicom([file.bytes]).catch(() => null);
+    if (alone?.length !== expected / files.length) throw decodeFault(file.name, 'pixels that the decoder refuses');
   }
+  throw decodeFault(files[0]!.name, 'slices that cannot be decoded together');
 }
 
-function pipelinePath(): string {
-  const entry = dirname(fileURLToPath(import.meta.resolve('@itk-wasm/dicom')));
-  return join(entry, 'pipelines', 'read-image-dicom-file-series');
-}
-
-function decodeFault(at: string, found: string, cause?: unknown): Fault {
-  return new Fault(
-    'DICOM_DECODE',
-    { at, found, expected: 'decodable slices', fix: 'Fetch or export the series again' },
-    { cause },
-  );
-}
+/** Without a cause: what the decoder says or throws is a number, or quotes the header. */
+const decodeFault = (at: string, found: string) =>
+  new Fault('DICOM_DECODE', {
+    at,
+    found,
+    expected: 'decodable slices of one number type',
+    fix: 'Fetch or export the series again',
+  });
