@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { StoreEnvironment } from '../../contracts/environment.ts';
@@ -40,8 +40,7 @@ export interface PlatformOptions {
   readonly workers: boolean;
 }
 
-/** The folder of servers' data, logs and results; in the working directory unless SAMFLOW_HOME names another. */
-export const stateDirOf = (env: NodeJS.ProcessEnv): string => resolve(env.SAMFLOW_HOME ?? '.samflow');
+export { stateDirOf } from '../state-dir.ts';
 
 export async function openPlatform(options: PlatformOptions): Promise<Platform> {
   return options.env.TEMPORAL_ADDRESS || options.env.TEMPORAL_PROFILE

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { type Fault, isFault } from '../fault.ts';
+import { checkFileSize } from '../volume/limits.ts';
 import { type FoundLayout, type FoundPatient, findLayout, isNifti } from './layouts.ts';
 import { type DatasetSetting, matchPattern, pairPatients } from './pairing.ts';
 import { readPair } from './read-pair.ts';
@@ -89,6 +90,7 @@ const notRead = (pair: FoundPatient) => ({ ...pair, volume: null, fault: null, d
 
 async function inspectPair(listing: Listing, pair: FoundPatient, { labels }: InspectOptions) {
   try {
+    refuseLarge(listing, pair);
     const { volume, digest } = await readPair(listing, { ...pair, labels: pair.labels ?? labels?.slice() ?? null });
     return {
       ...pair,
@@ -106,6 +108,12 @@ async function inspectPair(listing: Listing, pair: FoundPatient, { labels }: Ins
     if (!isFault(error)) throw error;
     return { ...pair, volume: null, fault: error, digest: null };
   }
+}
+
+/** By the listing: before anything of such a file is read. */
+function refuseLarge({ files }: Listing, { image, mask }: FoundPatient): void {
+  const wanted = new Set([...image, mask]);
+  for (const { path, bytes } of files) if (wanted.has(path)) checkFileSize(bytes, posix.basename(path));
 }
 
 function planSplit(candidates: readonly SplitCandidate[], setting: SplitSetting) {

@@ -4,6 +4,7 @@ import { decodeDicom } from './dicom-decoder.ts';
 import { type DicomHeader, parseDicomHeaders } from './dicom-header.ts';
 import { nameDicomFiles } from './dicom-names.ts';
 import { arrangeSeries } from './dicom-series.ts';
+import { checkVoxels } from './limits.ts';
 import type { VoxelArray } from './nifti.ts';
 
 export { looksLikeDicom } from './dicom-header.ts';
@@ -31,7 +32,7 @@ const BATCH = 32;
  * Reads one DICOM series, a file per slice in any order, or one enhanced CT with all slices in it. Headers are checked and
  * the grid is computed here; GDCM decodes the pixels, in memory: nothing is written to disk.
  *
- * Faults: those of `parseDicomHeaders` and `arrangeSeries`, and DICOM_DECODE.
+ * Faults: those of `parseDicomHeaders` and `arrangeSeries`, DICOM_DECODE and VOLUME_TOO_LARGE.
  */
 export async function readDicomSeries(files: readonly DicomFile[]): Promise<DicomVolume> {
   const named = nameDicomFiles(files);
@@ -41,6 +42,7 @@ export async function readDicomSeries(files: readonly DicomFile[]): Promise<Dico
   const { order, voxelToWorld, notes } = arrangeSeries(slices);
   const { columns, rows } = slices[0]!;
   const area = columns * rows;
+  checkVoxels([columns, rows, order.length], slices[0]!.name);
   const voxels =
     files.length === 1 ? await decodeFrames(named[0]!, order, area) : await decodeFiles(named, order, area);
   const datatype = voxels.constructor.name.replace('Array', '').toLowerCase();

@@ -3,7 +3,7 @@ import { type Affine, affineRows, type Shape3, voxelSizesMm } from './affine.ts'
 import { looksLikeDicom, readDicomSeries } from './dicom.ts';
 import { noValues } from './finite.ts';
 import { readNifti, type VoxelArray } from './nifti.ts';
-import { axisCodes, canonicalAffine, canonicalShape, orientationOf, toCanonical } from './orientation.ts';
+import { axisCodes, canonicalAffine, canonicalShape, orientationOf, toCanonicalSlice } from './orientation.ts';
 
 /** What a person wants to know of a volume before training on it; figures agree with nibabel's. */
 export interface VolumeFacts {
@@ -126,14 +126,17 @@ function countLabels(voxels: VoxelArray): VolumeFacts['labels'] {
   return [...counts].sort(([a], [b]) => a - b).map(([value, count]) => ({ value, voxels: count }));
 }
 
-/** Volume by volume along the axes after the third, which canonical order leaves alone. */
+/** Volume by volume along the axes after the third, which canonical order leaves alone; slice by slice, for large volumes. */
 function hashCanonical(voxels: VoxelArray, grid: Shape3, orientation: ReturnType<typeof orientationOf>): string {
   const hash = createHash('sha256');
-  const size = grid[0] * grid[1] * grid[2];
-  const canonical = new Float32Array(size);
-  for (let from = 0; from < voxels.length; from += size) {
-    toCanonical(voxels.subarray(from, from + size), grid, orientation, canonical);
-    hash.update(new Uint8Array(canonical.buffer));
+  const [nx, ny, nz] = canonicalShape(grid, orientation);
+  const slice = new Float32Array(nx * ny);
+  for (let from = 0; from < voxels.length; from += nx * ny * nz) {
+    const volume = voxels.subarray(from, from + nx * ny * nz);
+    for (let z = 0; z < nz; z += 1) {
+      toCanonicalSlice(volume, grid, orientation, z, slice);
+      hash.update(new Uint8Array(slice.buffer));
+    }
   }
   return hash.digest('hex');
 }

@@ -1,6 +1,7 @@
 import { NIFTI1, NIFTI2 } from 'nifti-reader-js';
 import { Fault } from '../fault.ts';
 import type { Affine } from './affine.ts';
+import { MAX_DATA_BYTES, MAX_VOXELS } from './limits.ts';
 import { type AffineSource, resolveAffine } from './nifti-geometry.ts';
 import { LAYOUT, type NiftiVersion, NO_EXTENSIONS_BYTES } from './nifti-layout.ts';
 import { type NiftiPlace, readPlace } from './nifti-place.ts';
@@ -36,9 +37,6 @@ const REFUSED_DATATYPES: Record<number, string> = {
   2048: 'complex256',
   2304: 'RGBA32',
 };
-
-/** Above this a volume, and what is made from it, does not fit into the memory of a common machine. */
-const MAX_DATA_BYTES = 2 * 2 ** 30;
 
 export interface NiftiHeader {
   readonly version: NiftiVersion;
@@ -186,12 +184,13 @@ function checkDatatype(fields: Fields, at: string): { name: Datatype; bytes: num
 }
 
 function checkSize(shape: readonly number[], bytesPerVoxel: number, at: string): void {
-  const bytes = shape.reduce((product, size) => product * size, bytesPerVoxel);
-  if (bytes <= MAX_DATA_BYTES) return;
+  const voxels = shape.reduce((product, size) => product * size, 1);
+  const bytes = voxels * bytesPerVoxel;
+  if (bytes <= MAX_DATA_BYTES && voxels <= MAX_VOXELS) return;
   throw new Fault('NIFTI_TOO_LARGE', {
     at,
     found: `${shape.join(' x ')} voxels, ${(bytes / 2 ** 30).toFixed(1)} GiB`,
-    expected: `at most ${MAX_DATA_BYTES / 2 ** 30} GiB`,
+    expected: `at most ${MAX_VOXELS / 1e6} million voxels and ${MAX_DATA_BYTES / 2 ** 30} GiB`,
     fix: 'Export the file again if its header is damaged, or crop the scan',
   });
 }

@@ -1,6 +1,7 @@
 import { Fault } from '../fault.ts';
 import type { Shape3 } from './affine.ts';
 import { gunzipBounded, gunzipPrefix, isGzip } from './gunzip.ts';
+import { checkFileSize } from './limits.ts';
 import { type Datatype, type NiftiHeader, parseNiftiHeader, truncated } from './nifti-header.ts';
 
 export type { NiftiPlace } from './nifti-place.ts';
@@ -34,9 +35,10 @@ export interface NiftiVolume3 extends NiftiVolume {
  * `get_fdata` and the affine with its `affine`. Memory is bounded by what the header promises, and what it promises is
  * checked against the bytes there are.
  *
- * Faults: those of `parseNiftiHeader`, and NIFTI_TRUNCATED, NIFTI_OVERLONG, NIFTI_GZIP.
+ * Faults: those of `parseNiftiHeader`, and NIFTI_TRUNCATED, NIFTI_OVERLONG, NIFTI_GZIP, VOLUME_TOO_LARGE.
  */
 export function readNifti(bytes: Uint8Array, name: string): NiftiVolume {
+  checkFileSize(bytes.length, name);
   const gzipped = isGzip(bytes);
   const header = parseNiftiHeader(gzipped ? gunzipPrefix(bytes, name) : bytes, name);
   const dataBytes = header.shape.reduce((product, size) => product * size, header.bytesPerVoxel);

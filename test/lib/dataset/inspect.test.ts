@@ -145,3 +145,11 @@ test('the planned split is that of the artifacts of a run', async () => {
   }
   assert.deepEqual(split, splitPatients(candidates, SPLIT));
 });
+
+test('a patient with a file of 2 GiB or more is refused without reading it', async () => {
+  const paths = ['IMG_1.nii', 'MASK_1.nii'];
+  const files = paths.map((path) => ({ path, bytes: path.startsWith('IMG') ? 2 ** 31 : 1000 }));
+  const unread = { files, read: () => assert.fail('read') };
+  const { patients } = await inspectDataset(unread, { split: SPLIT, deep: true });
+  assert.equal(patients[0]!.fault?.code, 'VOLUME_TOO_LARGE');
+});
