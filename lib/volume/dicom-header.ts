@@ -3,7 +3,7 @@ import { Fault } from '../fault.ts';
 import type { Vector3 } from './affine.ts';
 import { numbers, positive } from './dicom-elements.ts';
 import { type FrameGroups, frameGroups, isEnhancedCt } from './dicom-frames.ts';
-import { checkPixels, isReadSyntax, type PixelLayout } from './dicom-pixels.ts';
+import { type FramePixels, framePixels, isReadSyntax, type PixelLayout } from './dicom-pixels.ts';
 
 /**
  * What samflow needs to know of one DICOM slice before it lets the decoder loose: the decoder (GDCM) fills cut-off pixels
@@ -33,36 +33,53 @@ export function looksLikeDicom(bytes: Uint8Array): boolean {
   return bytes.length >= 132 && String.fromCharCode(...bytes.subarray(128, 132)) === 'DICM';
 }
 
+export interface DicomFrame {
+  readonly header: DicomHeader;
+  readonly pixels: FramePixels;
+}
+
 /**
- * One header for each frame of the file: most have one, an enhanced CT has them all.
+ * The frames of a file, in its order: most have one, an enhanced CT has them all.
  * Faults: DICOM_FORMAT, DICOM_TRANSFER_SYNTAX, DICOM_NO_PIXELS, DICOM_COLOUR, DICOM_MULTIFRAME, DICOM_PHOTOMETRIC, DICOM_BITS,
  * DICOM_PIXELS_TRUNCATED, DICOM_NO_POSITION, DICOM_ORIENTATION, DICOM_NO_SPACING, DICOM_RESCALE.
  */
-export function parseDicomHeaders(bytes: Uint8Array, name: string): DicomHeader[] {
+export function parseDicomFrames(bytes: Uint8Array, name: string): DicomFrame[] {
   const data = parse(bytes, name);
+  try {
+    return readFrames(data, name);
+  } catch (error) {
+    // The parser throws strings where an element's value lies outside the file; an error is one of ours.
+    throw error instanceof Error ? error : damaged(name);
+  }
+}
+
+function readFrames(data: DataSet, name: string): DicomFrame[] {
   const rows = data.uint16('x00280010') ?? 0;
   const columns = data.uint16('x00280011') ?? 0;
   if (rows < 1 || columns < 1 || !data.elements.x7fe00010) {
     throw fault('DICOM_NO_PIXELS', name, 'a file without an image', 'one slice', 'Leave reports and other objects out');
   }
   checkKind(data, name);
-  const layout = { rows, columns, frames: countFrames(data, name), bitsAllocated: checkBits(data, name) };
-  checkPixels(data, layout, bytes.length, name);
-  const frames = frameGroups(data, layout.frames);
-  if (frames === null) throw multiframe(name, `${layout.frames} frames without a place for each`);
-  return frames.map((groups, frame) => readFrame(data, groups, layout, frameName(name, frame, layout.frames)));
+  const layout: PixelLayout = { rows, columns, frames: countFrames(data, name), ...readBits(data, name) };
+  const pixels = framePixels(data, layout, name);
+  const groups = frameGroups(data, layout.frames);
+  if (groups === null) throw multiframe(name, `${layout.frames} frames without a place for each`);
+  return groups.map((group, frame) => ({
+    header: readHeader(data, group, layout, frameName(name, frame, layout.frames)),
+    pixels: pixels[frame]!,
+  }));
 }
 
-/** The header of a file of one slice. Faults: those of `parseDicomHeaders`; DICOM_MULTIFRAME where there are more. */
+/** The header of a file of one slice. Faults: those of `parseDicomFrames`; DICOM_MULTIFRAME where there are more. */
 export function parseDicomHeader(bytes: Uint8Array, name: string): DicomHeader {
-  const headers = parseDicomHeaders(bytes, name);
-  if (headers.length > 1) throw multiframe(name, `${headers.length} frames in one file`);
-  return headers[0]!;
+  const frames = parseDicomFrames(bytes, name);
+  if (frames.length > 1) throw multiframe(name, `${frames.length} frames in one file`);
+  return frames[0]!.header;
 }
 
 const frameName = (name: string, frame: number, frames: number) => (frames > 1 ? `${name} (frame ${frame + 1})` : name);
 
-function readFrame(data: DataSet, groups: FrameGroups, { rows, columns }: PixelLayout, name: string): DicomHeader {
+function readHeader(data: DataSet, groups: FrameGroups, { rows, columns }: PixelLayout, name: string): DicomHeader {
   const { plane, orientation, measures, values } = groups;
   return {
     name,
@@ -92,10 +109,12 @@ function parse(bytes: Uint8Array, name: string): DataSet {
   } catch (error) {
     if (error instanceof Fault) throw error;
     // Without the parser's own error, which is kept with a failed run: it may quote what stands in the header.
-    const fix = 'Fetch or export the series again';
-    throw fault('DICOM_FORMAT', name, 'a damaged or cut-off file', 'DICOM Part 10', fix);
+    throw damaged(name);
   }
 }
+
+const damaged = (name: string) =>
+  fault('DICOM_FORMAT', name, 'a damaged or cut-off file', 'DICOM Part 10', 'Fetch or export the series again');
 
 function checkKind(data: DataSet, name: string): void {
   if ((data.uint16('x00280002') ?? 1) !== 1) {
@@ -124,12 +143,14 @@ const multiframe = (name: string, found: string) =>
   );
 
 /** Bits of a stored value: the lowest of those allocated, as every scanner writes them; else it is anyone's guess which are. */
-function checkBits(data: DataSet, name: string): number {
+function readBits(data: DataSet, name: string): Pick<PixelLayout, 'bitsAllocated' | 'bitsStored' | 'signed'> {
   const [allocated = 0, stored = 0, high = -1] = ['x00280100', 'x00280101', 'x00280102'].map((tag) => data.uint16(tag));
-  const signed = data.uint16('x00280103') ?? 0;
-  const usual = [8, 16, 32].includes(allocated) && stored >= 1 && stored <= allocated && high === stored - 1;
-  if (usual && signed <= 1) return allocated;
-  const found = `${stored} bits stored of ${allocated}, the highest ${high}, sign ${signed}`;
+  const sign = data.uint16('x00280103') ?? 0;
+  const bitsAllocated = ([8, 16, 32] as const).find((bits) => bits === allocated);
+  if (bitsAllocated && stored >= 1 && stored <= allocated && high === stored - 1 && sign <= 1) {
+    return { bitsAllocated, bitsStored: stored, signed: sign === 1 };
+  }
+  const found = `${stored} bits stored of ${allocated}, the highest ${high}, sign ${sign}`;
   throw fault('DICOM_BITS', name, found, 'the lower bits of 8, 16 or 32', 'Fetch or export the series again');
 }
 

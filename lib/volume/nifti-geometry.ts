@@ -1,6 +1,7 @@
 import type { NIFTI1, NIFTI2 } from 'nifti-reader-js';
 import { Fault } from '../fault.ts';
 import { type Affine, affineOfQuaternion, largestDisplacementMm, type Shape3, voxelSizesMm } from './affine.ts';
+import { checkAffine } from './affine-check.ts';
 import { LAYOUT, type NiftiVersion } from './nifti-layout.ts';
 import { axisCodes, isUsableAffine, orientationOf } from './orientation.ts';
 
@@ -35,7 +36,7 @@ export function resolveAffine(
   noteUnits(fields, notes);
   const [sform, qform] = ['sform', 'qform'].map((form) => isSet(fields, form as 'sform' | 'qform', notes));
   if (sform) {
-    const voxelToWorld = checkAffine(readSform(version, view, fields.littleEndian), 'sform', at);
+    const voxelToWorld = checkAffine(readSform(version, view, fields.littleEndian), 'an sform', at);
     const fromAffine = voxelSizesMm(voxelToWorld);
     noteSizes(fromAffine, sizes, Math.min(shape.length, 3), notes);
     if (qform) noteDisagreement(voxelToWorld, qformOf(fields, sizes), grid, notes);
@@ -51,10 +52,11 @@ export function resolveAffine(
     checkTurn(fields, at);
     const voxelToWorld = qformOf(fields, sizes);
     if (voxelToWorld === null) throw quaternionFault('a qform quaternion longer than 1', 'a rotation', at);
-    return { voxelToWorld: checkAffine(voxelToWorld, 'qform', at), affineSource: 'qform', zooms };
+    return { voxelToWorld: checkAffine(voxelToWorld, 'a qform', at), affineSource: 'qform', zooms };
   }
   notes.push('the header names no orientation (qform_code and sform_code are 0): read as nibabel does, x to the left');
-  return { voxelToWorld: affineWithoutOrientation(sizes, grid), affineSource: 'none', zooms };
+  const voxelToWorld = checkAffine(affineWithoutOrientation(sizes, grid), 'a header', at);
+  return { voxelToWorld, affineSource: 'none', zooms };
 }
 
 function isSet(fields: Fields, form: 'sform' | 'qform', notes: string[]): boolean {
@@ -108,28 +110,6 @@ function qformOf(fields: Fields, sizes: Shape3): number[] | null {
 function affineWithoutOrientation([sx, sy, sz]: Shape3, [nx, ny, nz]: Shape3): number[] {
   const middle = (count: number, size: number) => -((count - 1) / 2) * size;
   return [-sx, 0, 0, -middle(nx, sx), 0, sy, 0, middle(ny, sy), 0, 0, sz, middle(nz, sz), 0, 0, 0, 1];
-}
-
-const FORM = { sform: 'an sform', qform: 'a qform' } as const;
-
-function checkAffine(affine: number[], field: 'sform' | 'qform', at: string): Affine {
-  if (!affine.every(Number.isFinite)) {
-    throw new Fault('AFFINE_NOT_FINITE', {
-      at,
-      found: `${FORM[field]} with NaN or infinity`,
-      expected: 'finite numbers',
-      fix: 'Export the file again: its orientation is damaged',
-    });
-  }
-  if (!isUsableAffine(affine)) {
-    throw new Fault('AFFINE_SINGULAR', {
-      at,
-      found: `${FORM[field]} whose axes do not span space`,
-      expected: 'three independent axes',
-      fix: 'Export the file again: its orientation is damaged',
-    });
-  }
-  return affine;
 }
 
 function noteUnits(fields: Fields, notes: string[]): void {

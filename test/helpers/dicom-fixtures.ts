@@ -12,4 +12,4 @@ export const readDicomFixture = (name: string) => ({
 export const DICOM_VALUES: Record<string, number[]> = JSON.parse(readFileSync(new URL('values.json', FOLDER), 'utf8'));
 
 /** What of those headers may never come out. */
-export const DICOM_IDENTITY = /doe|jane|mrn|4711|19700102|20210304/i;
+export const DICOM_IDENTITY = /doe\^|jane|mrn-4711|19700102|20210304/i;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { looksLikeDicom, parseDicomHeader, parseDicomHeaders } from '../../../lib/volume/dicom-header.ts';
+import { looksLikeDicom, parseDicomFrames, parseDicomHeader } from '../../../lib/volume/dicom-header.ts';
 import { type DicomSlice, dicomFile } from '../../helpers/dicom-file.ts';
 import { readDicomFixture } from '../../helpers/dicom-fixtures.ts';
 import { assertFault } from '../../helpers/faults.ts';
@@ -78,7 +78,7 @@ for (const [claim, element, value] of [
 const readDicom = (name: string) => readDicomFixture(name).bytes;
 
 test('an enhanced CT gives a header for each frame, in the order of the file', () => {
-  const headers = parseDicomHeaders(readDicom('enhanced.dcm'), 'e.dcm');
+  const headers = parseDicomFrames(readDicom('enhanced.dcm'), 'e.dcm').map(({ header }) => header);
   assert.deepEqual(
     headers.map(({ name, positionLpsMm }) => [name, positionLpsMm[2]]),
     [
@@ -98,7 +98,7 @@ test('an enhanced CT that counts other frames than it places is refused', () => 
   // NumberOfFrames, an integer string.
   const at = bytes.indexOf(Buffer.from([0x28, 0, 0x08, 0, 0x49, 0x53]));
   bytes.write('2 ', at + 8);
-  assertFault(() => parseDicomHeaders(bytes, 'e.dcm'), 'DICOM_MULTIFRAME', /2 frames without a place for each/);
+  assertFault(() => parseDicomFrames(bytes, 'e.dcm'), 'DICOM_MULTIFRAME', /2 frames without a place for each/);
 });
 
 test('a file that is not DICOM is refused', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseDicomHeaders } from '../../../lib/volume/dicom-header.ts';
+import { parseDicomFrames } from '../../../lib/volume/dicom-header.ts';
 import { checkJpeg, checkJpeg2000, checkRle } from '../../../lib/volume/dicom-streams.ts';
 import { DICOM_VALUES, readDicomFixture } from '../../helpers/dicom-fixtures.ts';
 import { assertFault } from '../../helpers/faults.ts';
@@ -60,5 +60,5 @@ test('a file says which of its frames is damaged', () => {
   const last = Buffer.from(bytes.buffer).lastIndexOf(Buffer.from([0xfe, 0xff, 0x00, 0xe0]));
   // The number of planes of the last fragment.
   new DataView(bytes.buffer).setUint32(last + 8, 3, true);
-  assertFault(() => parseDicomHeaders(bytes, 'e.dcm'), 'DICOM_PIXELS_TRUNCATED', /3 RLE planes for 16 bits in frame 3/);
+  assertFault(() => parseDicomFrames(bytes, 'e.dcm'), 'DICOM_PIXELS_TRUNCATED', /3 RLE planes for 16 bits in frame 3/);
 });
