@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encapsulate } from '../../../lib/volume/dicom-capsule.ts';
-import { decodeFrames } from '../../../lib/volume/dicom-decoder.ts';
+import { decodeFrames, decodeInThreads } from '../../../lib/volume/dicom-decoder.ts';
 import { parseDicomFrames } from '../../../lib/volume/dicom-header.ts';
 import type { FramePixels } from '../../../lib/volume/dicom-pixels.ts';
 import { rescaledType, rescaleInto } from '../../../lib/volume/dicom-rescale.ts';
-import { readStored } from '../../../lib/volume/dicom-stored.ts';
+import { readStored, type StoredArray } from '../../../lib/volume/dicom-stored.ts';
 import { checkJpeg } from '../../../lib/volume/dicom-streams.ts';
 import { DICOM_IDENTITY, readDicomFixture } from '../../helpers/dicom-fixtures.ts';
 
@@ -112,4 +112,16 @@ test('the decoder has memory for large frames, and does not grow beyond a limit'
   assert.equal(decoded?.length, 8_000_000);
   assert.ok(decoded.every((value) => value === 2048));
   assert.equal(await decodeFrames([frame, frame], 20e6), null);
+});
+
+test('threads decode what one instance decodes, and leave out what cannot be', async () => {
+  const good = ['jpeg-ls-u12.dcm', 'jpeg-2000-u12.dcm', 'jpeg-lossless-u12.dcm'].map(compressed);
+  const bytes = good[0]!.bytes.slice();
+  bytes.fill(0x55, Math.floor(bytes.length / 2), -2);
+  const batches = [[good[0]!], [{ ...good[0]!, bytes }], [good[1]!, good[1]!], [good[2]!]];
+  const taken = new Map<number, StoredArray>();
+  await decodeInThreads(batches, 2, (batch, stored) => taken.set(batch, stored));
+  assert.deepEqual([...taken.keys()].sort(), [0, 2, 3]);
+  for (const [batch, stored] of taken) assert.deepEqual(stored, await decodeFrames(batches[batch]!));
+  assert.equal(process.exitCode, undefined);
 });

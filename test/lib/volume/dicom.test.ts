@@ -86,6 +86,31 @@ test('the slice whose pixels are damaged is named, not the first that was decode
   );
 });
 
+/** The slice of a fixture, again and again, 2 mm apart. */
+const stack = (name: string, count: number) =>
+  Array.from({ length: count }, (_, k) => {
+    const moved = Buffer.from(readDicomFixture(name).bytes);
+    moved.write(`\\${30 + 2 * k}.0`, moved.indexOf('\\30.0'));
+    return { name: `${String(k).padStart(2, '0')}.dcm`, bytes: new Uint8Array(moved) };
+  });
+
+test('a series long enough for threads has all its slices, in place', async () => {
+  const files = stack('jpeg-ls-u12.dcm', 30).map((file, k) => (k % 7 === 3 ? stack('rle-u12.dcm', 30)[k]! : file));
+  const { shape, voxels } = await readDicomSeries(files.reverse());
+  assert.deepEqual(shape, [12, 10, 30]);
+  for (let k = 0; k < 30; k += 1) {
+    assert.deepEqual([...voxels.subarray(120 * k, 120 * (k + 1))], DICOM_VALUES['jpeg-ls-u12.dcm'], `slice ${k}`);
+  }
+});
+
+test('a damaged slice of a series long enough for threads is named', async () => {
+  const files = stack('jpeg-ls-u12.dcm', 30);
+  const { bytes } = files[17]!;
+  const scan = Buffer.from(bytes.buffer).lastIndexOf(Buffer.from([0xff, 0xda]));
+  bytes.fill(0x55, scan + 10, scan + 60);
+  await assertRejectsWithFault(readDicomSeries(files), 'DICOM_DECODE', /^17\.dcm/);
+});
+
 test('nothing of the patient comes out: not in the record of the scan, not in a fault, not in its cause', async () => {
   for (const name of Object.keys(DICOM_VALUES)) {
     const file = readDicomFixture(name);
