@@ -8,7 +8,8 @@ import {
 } from '../contracts/stages.ts';
 import { type MemoIdentity, memoKey } from '../lib/artifacts/keys.ts';
 import { decodeSlices } from '../lib/dataset/slices.ts';
-import { fineTune, imageInput } from '../lib/training/fine-tune.ts';
+import { fineTune } from '../lib/training/fine-tune.ts';
+import { imageInput } from '../lib/training/mask-training.ts';
 import type { TrainingSlice } from '../lib/training/samples.ts';
 import { type Attempt, activity } from './activity.ts';
 import { openCheckpointChain } from './checkpoint-chain.ts';
@@ -17,7 +18,7 @@ import { encodedDigests, readEmbeddings } from './encoded.ts';
 import { modelDigests } from './models.ts';
 import type { Sessions } from './sessions.ts';
 
-const VERSION = 3;
+const VERSION = 4;
 const Result = FineTuneResult.omit({ reused: true, seconds: true });
 type Result = Omit<FineTuneResult, 'reused' | 'seconds'>;
 

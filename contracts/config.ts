@@ -110,10 +110,15 @@ export const TrainingConfig = z
     epochs: z.int().min(1).max(10_000).default(20),
     /** Ends the training after so many epochs without a better validation score; 0 never does. */
     patience: z.int().nonnegative().default(10),
-    /** Boxes in one pass; `boxesPerImage` of them lie on one slice and share its embedding. */
+    /** Boxes in one batch; `boxesPerImage` of them lie on one slice and share its embedding. */
     batchBoxes: z.int().min(1).max(256).default(8),
     boxesPerImage: z.int().min(1).max(64).default(1),
-    /** Passes whose gradients are averaged into one update. */
+    /**
+     * Boxes of a batch that go through the model at once, in whole slices: fewer take less memory and give the same
+     * gradients but for rounding. `auto` is what keeps activations of a decoder under half a GiB.
+     */
+    boxesPerPass: z.union([z.literal('auto'), z.int().min(1).max(256)]).default('auto'),
+    /** Batches whose gradients are averaged into one update. */
     accumulate: z.int().min(1).max(256).default(1),
     /** `focal-dice` is 20 focal : 1 Dice : 1 squared error of the predicted IoU, which trains the IoU head too. */
     loss: z.enum(['dice-ce', 'dice', 'focal-dice', 'tversky']).default('dice-ce'),

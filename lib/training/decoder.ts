@@ -1,9 +1,9 @@
 import { cast, input, reshape } from '../graph/index.ts';
-import type { Session } from '../runtime/session.ts';
+import type { Session, SessionOptions } from '../runtime/session.ts';
 import { float16, float32 } from '../runtime/tensor.ts';
 import { decode } from '../sam/mask-decoder.ts';
 import type { SamModel } from '../sam/model.ts';
-import { type FlatEntry, flatParameters, flatSize, frozenParameters } from '../sam/parameters.ts';
+import { frozenParameters } from '../sam/parameters.ts';
 import { upscaleMask } from '../sam/post-process.ts';
 import { scaleBox } from '../sam/processor.ts';
 import { openSession } from './open-session.ts';
@@ -34,26 +34,14 @@ export class MaskDecoder {
     this.model = model;
   }
 
-  /** With `trained`, those parameters are not built in but come from `load`, so that one session serves every epoch. */
-  static async open(
-    model: SamModel,
-    { threads, trained }: { threads: number; trained?: readonly FlatEntry[] },
-  ): Promise<MaskDecoder> {
+  static async open(model: SamModel, session: Omit<SessionOptions, 'fold'>): Promise<MaskDecoder> {
     const { config } = model;
-    const frozen = frozenParameters(model.tensors);
-    const parameters = trained
-      ? flatParameters(input('weights', 'float32', [flatSize(trained)]), trained, frozen)
-      : frozen;
     const embeddings = input('embeddings', 'float16', [BATCH, config.decoder.hidden_size, config.grid, config.grid]);
     const boxes = input('boxes', 'float32', [BATCH, 1, 4]);
+    const parameters = frozenParameters(model.tensors);
     const { masks, iou } = decode(parameters, config, cast(embeddings, 'float32'), { boxes }, 'single');
     const outputs = { logits: reshape(masks, [BATCH, config.maskSize ** 2]), iou: reshape(iou, [BATCH]) };
-    return new MaskDecoder(await openSession(outputs, { threads, carry: {} }), model);
-  }
-
-  /** Sets the trained parameters, as one flat vector. */
-  load(weights: Float32Array): Promise<void> {
-    return this.session.write({ weights: float32(weights, [weights.length]) });
+    return new MaskDecoder(await openSession(outputs, session), model);
   }
 
   async predict(prompted: readonly Prompted[], signal?: AbortSignal): Promise<Prediction[]> {

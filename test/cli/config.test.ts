@@ -28,7 +28,7 @@ const CASES: Case[] = [
     'a misspelt key inside a section',
     `${GOOD}training: { epoch: 3 }`,
     [],
-    'training.epoch: found a key that samflow does not know, expected one of seed, train, epochs, patience, batchBoxes, boxesPerImage, accumulate, loss, optimiser, learningRate, weightDecay, warmupSteps, schedule, clipNorm, checkpointEverySteps. Did you mean `epochs`?. [CONFIG]',
+    'training.epoch: found a key that samflow does not know, expected one of seed, train, epochs, patience, batchBoxes, boxesPerImage, boxesPerPass, accumulate, loss, optimiser, learningRate, weightDecay, warmupSteps, schedule, clipNorm, checkpointEverySteps. Did you mean `epochs`?. [CONFIG]',
   ],
   [
     'a key of another kind of source',
@@ -160,7 +160,7 @@ const CASES: Case[] = [
     'a setting of an unknown key',
     GOOD,
     ['training.rate=1'],
-    'training.rate: found a key that samflow does not know, expected one of seed, train, epochs, patience, batchBoxes, boxesPerImage, accumulate, loss, optimiser, learningRate, weightDecay, warmupSteps, schedule, clipNorm, checkpointEverySteps. Remove the key. [CONFIG]',
+    'training.rate: found a key that samflow does not know, expected one of seed, train, epochs, patience, batchBoxes, boxesPerImage, boxesPerPass, accumulate, loss, optimiser, learningRate, weightDecay, warmupSteps, schedule, clipNorm, checkpointEverySteps. Remove the key. [CONFIG]',
   ],
 ];
 

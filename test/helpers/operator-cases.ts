@@ -15,7 +15,6 @@ import {
   layerNorm,
   matmul,
   mean,
-  minimum,
   mul,
   neg,
   pad,
@@ -71,7 +70,6 @@ export const OPERATOR_CASES: readonly OperatorCase[] = [
   },
   { title: 'mul of a value with itself', shapes: [[5]], build: ([a]) => mul(a!, a!) },
   { title: 'div', shapes: [[2, 3], [3]], build: ([a, b]) => div(a!, b!), domain: positive },
-  { title: 'minimum', shapes: [[6], [6]], build: ([a, b]) => minimum(a!, b!), differentiable: false },
   { title: 'hardSigmoid, on its slope', shapes: [[8]], build: ([a]) => hardSigmoid(a!, 0.25, 0.5) },
   {
     title: 'hardSigmoid, beyond it too',

@@ -82,8 +82,6 @@ export const div = binary({
   f: (a, b) => a / b,
   gradient: (a, b, dy) => [div(dy, b), neg(div(mul(dy, a), mul(b, b)))],
 });
-/** Not differentiable here: used on optimiser scalars only. */
-export const minimum = binary({ name: 'minimum', onnx: 'Min', f: Math.min });
 export const equal = binary({ name: 'equal', onnx: 'Equal', f: (a, b) => (a === b ? 1 : 0), dtype: 'bool' });
 export const greater = binary({ name: 'greater', onnx: 'Greater', f: (a, b) => (a > b ? 1 : 0), dtype: 'bool' });
 

@@ -55,7 +55,11 @@ describe('the amount of work', () => {
     [5, 64, 4],
   ] as const) {
     it(`has as many steps as the training of 7 slices with ${objects} objects, ${boxesPerImage} of ${batchBoxes} boxes a slice`, () => {
-      const batches = new Batches(tinySlices(7, 0, objects), batchBoxes, boxesPerImage, tinyModel());
+      const batches = new Batches(
+        tinySlices(7, 0, objects),
+        { batchBoxes, boxesPerImage, boxesPerPass: 'auto' },
+        tinyModel(),
+      );
       const parts = {
         ...PARTS,
         train: [
@@ -66,7 +70,7 @@ describe('the amount of work', () => {
         ],
       };
       const { stepsPerEpoch, imagesPerStep } = amountOf(parts, { ...TRAINING, batchBoxes, boxesPerImage });
-      assert.deepEqual([stepsPerEpoch, imagesPerStep], [batches.perEpoch, batches.shape.images]);
+      assert.deepEqual([stepsPerEpoch, imagesPerStep], [batches.perEpoch, batches.images]);
     });
   }
 
@@ -97,16 +101,16 @@ describe('memory and disk', () => {
     assert.equal(embeddingBytes({ ...FACTS, embeddingShape: [256, 64, 64] }), 2 * 2 ** 20);
   });
 
-  it('hold, while training: weights twice, ten vectors of what is trained, embeddings, and a mask and a target a box', () => {
+  it('hold, while training: weights twice, thirteen vectors of what is trained, embeddings, and a mask and a target a box', () => {
     const { weights, optimiser, images, objects } = memoryOf(PARTS, FACTS, TRAINING);
-    assert.deepEqual([weights, optimiser], [2 * 605 * 4, 10 * 200 * 4]);
+    assert.deepEqual([weights, optimiser], [2 * 605 * 4, 13 * 200 * 4]);
     assert.equal(images, 6 * 32 * 8 * 8 * 2);
-    assert.equal(objects, 9 * (100 * 50 + 32 * 32 * 4));
+    assert.equal(objects, 9 * (100 * 50 + 32 * 32));
   });
 
   it('hold pixels instead of embeddings where the encoder learns, and sums of gradients where they accumulate', () => {
     const { optimiser, images } = memoryOf(PARTS, FACTS, { ...TRAINING, train: 'everything', accumulate: 2 });
-    assert.equal(optimiser, 13 * 605 * 4);
+    assert.equal(optimiser, 15 * 605 * 4);
     assert.equal(images, 60_000);
   });
 
