@@ -1,5 +1,7 @@
+import { readSamConfig } from '../lib/sam/config.ts';
+import { madeUpModel } from '../lib/sam/made-up-model.ts';
 import type { SamModel } from '../lib/sam/model.ts';
-import { baseModel } from './base-model.ts';
+
 import { adamRow } from './engine/adam.ts';
 import { type EngineRow, THREADS } from './engine/bench.ts';
 import { encodeRow } from './engine/encode.ts';
@@ -31,7 +33,8 @@ export async function engineRows(names: readonly string[], say: (line: string) =
       const found = await measure({
         reference: (row) => async () => (await started).run(row),
         model: () => {
-          model ??= baseModel();
+          // Every default of SamConfig is that of sam-vit-base.
+          model ??= madeUpModel(readSamConfig({}));
           return model;
         },
         ...{ measured, say, otherWork: otherWork(pid) },

@@ -115,7 +115,7 @@ const MANY_CHECKPOINTS_BYTES = 10 * 2 ** 30;
 
 /** What the numbers rest on, and what is unknown, in plain sentences. */
 function notesOf({ epochs, patience }: PlanHead, plan: Plan): string[] {
-  const { parts, measured, notMeasured, encoderLearns, peakBytes, memory, disk } = plan;
+  const { parts, isMadeUp, measured, notMeasured, encoderLearns, peakBytes, memory, disk } = plan;
   const lines: string[] = [];
   if (!parts) lines.push('The data are not here, and a plan downloads nothing: what depends on them is unknown.');
   for (const part of ['train', 'val'] as const) {
@@ -128,6 +128,9 @@ function notesOf({ epochs, patience }: PlanHead, plan: Plan): string[] {
     lines.push(
       'Times are those of made-up slices and steps, measured here and now; a busy machine is slower. Reading, scoring and the report are not in them.',
     );
+  }
+  if (measured && isMadeUp) {
+    lines.push('The checkpoint is not on this machine: what was measured has its shape and made-up weights.');
   }
   if (patience > 0 && patience < epochs) {
     lines.push(`Training ends sooner after ${plural(patience, 'epoch')} without a better validation loss.`);

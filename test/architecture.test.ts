@@ -67,7 +67,16 @@ const ARCHITECTURE: Architecture = {
     test: { ours: ['*'], node: true },
   },
   packages: {
-    zod: ['contracts', 'lib/sam', 'lib/pretrained', 'activities', 'workers', 'cli', 'test'],
+    zod: [
+      'contracts',
+      'lib/sam',
+      'lib/pretrained',
+      'lib/training/checkpoint.ts',
+      'activities',
+      'workers',
+      'cli',
+      'test',
+    ],
     yaml: ['cli', 'test'],
     'nifti-reader-js': ['lib/volume'],
     'dicom-parser': ['lib/volume'],

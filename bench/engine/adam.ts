@@ -1,6 +1,6 @@
 import { sizeOf } from '../../lib/graph/index.ts';
+import { formula } from '../../lib/sam/formula.ts';
 import { type OptimiserSettings, update, updateNumbers } from '../../lib/training/optimiser.ts';
-import { formula } from '../formula.ts';
 import { secondsOf } from '../side-by-side.ts';
 import { compare, type EngineRow } from './bench.ts';
 

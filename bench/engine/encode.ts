@@ -1,5 +1,5 @@
+import { formula } from '../../lib/sam/formula.ts';
 import { ImageEncoder } from '../../lib/training/encoder.ts';
-import { formula } from '../formula.ts';
 import { secondsOf } from '../side-by-side.ts';
 import { compare, type EngineRow, THREADS } from './bench.ts';
 

@@ -1,10 +1,10 @@
 import { sizeOf } from '../../lib/graph/index.ts';
 import { float16, float32, type Tensor } from '../../lib/runtime/tensor.ts';
+import { formula } from '../../lib/sam/formula.ts';
 import type { SamModel } from '../../lib/sam/model.ts';
 import type { BatchShape } from '../../lib/training/mask-graph.ts';
 import { maskTraining } from '../../lib/training/mask-training.ts';
 import { StepSession } from '../../lib/training/step.ts';
-import { formula } from '../formula.ts';
 import { THREADS } from './bench.ts';
 
 /** A training step as a run makes it: kept embeddings, the decoder learns by Adam on Dice and cross-entropy. */

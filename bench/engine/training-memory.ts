@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import { readSamConfig } from '../../lib/sam/config.ts';
+import { madeUpModel } from '../../lib/sam/made-up-model.ts';
 import { imagesPerPass } from '../../lib/training/passes.ts';
-import { baseModel } from '../base-model.ts';
 import { openStep, stepFeeds } from './step-session.ts';
 
 /** Makes three training steps of eight boxes, in the passes of a run, and writes the peak of this process's resident bytes (/proc, Linux only). */
-const model = baseModel();
+const model = madeUpModel(readSamConfig({}));
 const batch = { batchBoxes: 8, boxesPerImage: 1, boxesPerPass: 'auto' } as const;
 const shape = { images: imagesPerPass(8, batch, model.config, 'embeddings'), boxesPerImage: 1 };
 const passes = 8 / shape.images;
