@@ -4,6 +4,7 @@ import {
   concat,
   cos,
   div,
+  equal,
   erf,
   exp,
   expand,
@@ -18,6 +19,7 @@ import {
   mul,
   neg,
   pad,
+  quantisedMatmul,
   relu,
   reshape,
   type Shape,
@@ -152,6 +154,27 @@ export const OPERATOR_CASES: readonly OperatorCase[] = [
     build: ([a, b]) => matmul(a!, b!),
   },
   { title: 'gather of repeated rows', shapes: [[4, 3]], build: ([a]) => gatherRows(a!, [3, 0, 0, 2]) },
+  { title: 'sum over many rows', shapes: [[300, 4]], build: ([a]) => sum(a!, [0]) },
+  {
+    title: 'cast to half precision and back',
+    shapes: [[6]],
+    build: ([a]) => cast(cast(a!, 'float16'), 'float32'),
+    // Numbers that half precision has.
+    domain: (x) => Math.round(x * 64) / 64,
+  },
+  {
+    title: 'equal',
+    shapes: [[6], [6]],
+    build: ([a, b]) => cast(equal(a!, b!), 'float32'),
+    domain: (x) => Math.sign(x),
+    differentiable: false,
+  },
+  {
+    title: 'product with 8-bit weights',
+    shapes: [[3, 4]],
+    build: ([a]) => quantisedMatmul(a!, [127, 0, -64, 32, 1, 0, 5, -9], 4, 2),
+    differentiable: false,
+  },
   { title: 'softmax', shapes: [[2, 3, 5]], build: ([a]) => softmax(mul(a!, 3)) },
   { title: 'layerNorm', shapes: [[2, 3, 8], [8], [8]], build: ([a, b, c]) => layerNorm(a!, b!, c!, 1e-5) },
 ];
