@@ -29,9 +29,13 @@ async function check(device: Device): Promise<void> {
   if (!used.has(name)) throw new Error(`operators ran on ${[...used].join(' and ')}`);
 }
 
+/** An operator that the device has no kernel for fails the opening, instead of going to the processor without a word. */
+const NO_FALLBACK = { disable_cpu_ep_fallback: '1' };
+
 async function open(model: Uint8Array | string, options: SessionOptions): Promise<void> {
+  const device = options.device ?? 'cpu';
   session = await ort.InferenceSession.create(model as string, {
-    executionProviders: [providerOf(options.device ?? 'cpu').option as ort.InferenceSession.ExecutionProviderConfig],
+    executionProviders: [providerOf(device).option as ort.InferenceSession.ExecutionProviderConfig],
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
@@ -41,7 +45,7 @@ async function open(model: Uint8Array | string, options: SessionOptions): Promis
     enableMemPattern: false,
     // A waiting thread that spins takes the core that server, heartbeats and the other threads need.
     // `set_denormal_as_zero` would be faster, but reaches only some of the threads, so that bits depend on who computes what.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    extra: { session: { intra_op: { allow_spinning: '0' }, ...(device !== 'cpu' && NO_FALLBACK) } },
   });
   if (options.fold) {
     const { module, outputs } = options.fold;
