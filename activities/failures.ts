@@ -1,6 +1,7 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { FAILURES, type FailureDetails } from '../contracts/failure.ts';
 import { type Fault, isFault } from '../lib/fault.ts';
+import { reasonOf, sentenceOf, withBaseNames } from './error-text.ts';
 
 /**
  * The one place that says which failures are worth another attempt.
@@ -24,33 +25,39 @@ const BUGS: ReadonlySet<string> = new Set(['TypeError', 'ReferenceError', 'Range
 /** Whose data an activity was about. */
 export type FailureSubject = Pick<FailureDetails, 'patient' | 'files'>;
 
-/** What an activity throws so that Temporal, the Web UI and the CLI see code, sentence and details. */
+/**
+ * What an activity throws so that Temporal, the Web UI and the CLI see code, sentence and details. It carries neither the
+ * error behind it nor a stack: both stand in histories in clear, and the one names paths, the other helps no reader there.
+ */
 export function toFailure(error: unknown, subject: FailureSubject = {}): ApplicationFailure | CancelledFailure {
-  if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
-  if (isFault(error)) return fromFault(error, subject);
-  const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) };
-  const cause = error instanceof Error ? error : undefined;
-  if (isBug(error)) {
-    const sentence = `${name}: ${firstLine(message)}. This is a bug in samflow; please report it. [${FAILURES.internal}]`;
-    return ApplicationFailure.create({
-      message: sentence,
-      type: FAILURES.internal,
-      nonRetryable: true,
-      ...withCause(cause),
-    });
-  }
-  const type = error instanceof FencedOut ? FAILURES.fenced : FAILURES.infrastructure;
-  return ApplicationFailure.create({ message: `${firstLine(message)} [${type}]`, type, ...withCause(cause) });
+  const failure = classify(error, subject);
+  failure.stack = '';
+  return failure;
 }
 
+function classify(error: unknown, subject: FailureSubject): ApplicationFailure | CancelledFailure {
+  if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
+  if (isFault(error)) return fromFault(error, subject);
+  if (error instanceof FencedOut) return failureOf(error.message, FAILURES.fenced);
+  if (!isBug(error)) return failureOf(sentenceOf(error), FAILURES.infrastructure);
+  const sentence = `${error.name}: ${sentenceOf(error)}. This is a bug in samflow; please report it.`;
+  return failureOf(sentence, FAILURES.internal, { nonRetryable: true });
+}
+
+const failureOf = (sentence: string, type: string, options: { nonRetryable?: boolean } = {}): ApplicationFailure =>
+  ApplicationFailure.create({ message: `${sentence} [${type}]`, type, ...options });
+
 function fromFault(fault: Fault, subject: FailureSubject): ApplicationFailure {
-  const { code, message, details, cause } = fault;
+  const { code } = fault;
+  const tell = (text: string): string => withBaseNames(text, fault);
+  const { at, found, expected, fix } = fault.details;
+  const reason = reasonOf(fault.cause);
+  const told = { at: tell(at), found: tell(found), expected: tell(expected), fix: tell(fix) };
   return ApplicationFailure.create({
-    message,
+    message: tell(fault.message),
     type: code,
     nonRetryable: !RETRYABLE_FAULTS.has(code),
-    details: [{ code, ...details, ...subject } satisfies FailureDetails],
-    ...withCause(cause instanceof Error ? cause : undefined),
+    details: [{ code, ...told, ...(reason && { reason }), ...subject } satisfies FailureDetails],
   });
 }
 
@@ -59,12 +66,6 @@ export class FencedOut extends Error {
   override readonly name = 'FencedOut';
 }
 
-function isBug(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return BUGS.has(error.name) && error.cause === undefined;
+function isBug(error: unknown): error is Error {
+  return error instanceof Error && BUGS.has(error.name) && error.cause === undefined;
 }
-
-const withCause = (cause: Error | undefined): { cause?: Error } => (cause ? { cause } : {});
-
-/** Long texts (a stack, a list of issues) belong into the log. */
-const firstLine = (text: string): string => text.split('\n', 1)[0]!.slice(0, 500);

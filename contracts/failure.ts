@@ -9,6 +9,8 @@ export const FailureDetails = z.object({
   found: z.string(),
   expected: z.string(),
   fix: z.string(),
+  /** The system's word for it, where there is one: `EACCES`. Absent in failures of older versions. */
+  reason: z.string().optional(),
   /** Whose data it was, and the artifact `patient-files` by which someone with access to the store finds the file. */
   patient: PatientKey.optional(),
   files: ArtifactRef.optional(),
