@@ -15,7 +15,7 @@ import { withFailureSurfaced } from './surface-failure.ts';
 type HeldOut = PipelineResult['test'];
 
 /**
- * What a schedule starts: looks whether the data or the settings have changed, and if so trains a challenger and keeps the
+ * What a schedule starts: looks whether the data, their description or the settings have changed, and if so trains a challenger and keeps the
  * better model, both measured on the same patients that neither has learned from.
  */
 export async function retrainWorkflow(input: RetrainInput): Promise<RetrainResult> {
@@ -32,7 +32,8 @@ async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult
     () => board.unit('look', readChampion({ name, settings })),
   );
   const seen = current.champion?.seen;
-  if (seen?.fingerprint === source.fingerprint && seen.settings === current.settings) {
+  const isSeen = seen?.fingerprint === source.fingerprint && seen.spec === spec.sha256;
+  if (isSeen && seen.settings === current.settings) {
     const reason = 'Data and settings are those of the last training.';
     return { outcome: 'unchanged', reason, champion: null, challenger: null, run: null };
   }
@@ -55,7 +56,7 @@ async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult
   board.begin('promote', 1);
   const champion: Champion = {
     ...(stays || { package: trained.package, run }),
-    seen: { fingerprint: trained.fingerprint, settings: current.settings },
+    seen: { fingerprint: trained.fingerprint, settings: current.settings, spec: spec.sha256 },
   };
   await board.unit('promote', promote({ name, champion, etag: current.etag }));
   return { ...verdict, run };
