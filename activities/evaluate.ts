@@ -51,7 +51,8 @@ export const createEvaluate = (deps: ActivityDeps, sessions: Sessions) =>
           const mean = (of: 'zeroShot' | 'fineTuned') => meanOverlap(patients.map((patient) => patient[of]));
           const scores = { zeroShot: mean('zeroShot'), fineTuned: mean('fineTuned') };
           const evaluation: Evaluation = { prompts: 'oracle', ...scores, patients };
-          return { evaluation: await artifacts.putJson('evaluation', evaluation), ...scores };
+          const predictions = patients.map((patient) => patient.predictions);
+          return { evaluation: await artifacts.putJson('evaluation', evaluation), predictions, ...scores };
         } finally {
           await Promise.all([zeroShot.close(), fineTuned.close()]);
         }

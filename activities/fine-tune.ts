@@ -73,7 +73,7 @@ async function train(
     val: await slicesOf(val, from, prompts, deps, signal),
     settings: { ...training, jitter, jitterPixels },
     session: sessions.options(model),
-    ...(checkpoint && { resume: await artifacts.get(checkpoint) }),
+    ...(chain.last && { resume: chain.last.bytes }),
     signal,
     onStatus: (status) => progress.show({ ...status, checkpoint }),
     onCheckpoint: async (bytes, step) => {

@@ -246,6 +246,8 @@ export const Evaluation = z.strictObject({
 export type Evaluation = z.infer<typeof Evaluation>;
 export const EvaluateResult = z.strictObject({
   evaluation: ArtifactRef,
+  /** Those of the evaluation's patients: named here too, so that a result of which one is gone is made again. */
+  predictions: z.array(ArtifactRef),
   zeroShot: Overlap,
   fineTuned: Overlap,
   ...outcome,

@@ -13,12 +13,14 @@ import { type Activities, createActivities } from '../../activities/index.ts';
 import { tasks } from '../../activities/tasks.ts';
 import { RunConfig } from '../../contracts/config.ts';
 import { HEARTBEAT } from '../../contracts/messages.ts';
-import type {
-  EncodedPatient,
-  EvaluateResult,
-  FineTuneInput,
-  FineTuneResult,
-  SliceResult,
+import {
+  type EncodedPatient,
+  type EvaluateResult,
+  Evaluation,
+  type FineTuneInput,
+  type FineTuneResult,
+  PatientFiles,
+  type SliceResult,
 } from '../../contracts/stages.ts';
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { MemoryStore } from '../../lib/artifacts/memory-store.ts';
@@ -84,7 +86,7 @@ async function copyOf(store: MemoryStore): Promise<WatchedStore> {
   return copy;
 }
 
-async function chainOf(store: MemoryStore): Promise<{ step: number; fence: number }[]> {
+async function chainOf(store: MemoryStore): Promise<{ step: number; fence: number; checkpoint: { key: string } }[]> {
   const chain = [];
   for await (const { key } of store.list('runs/')) {
     if (key.includes('/steps/')) chain.push(JSON.parse(Buffer.from((await store.get(key))!.bytes).toString()));
@@ -221,6 +223,41 @@ describe('the stages, as activities over a store', () => {
     const tuned = await run(worker.fineTune, often);
     assert.deepEqual(tuned, { ...untouched, reused: true });
     assert.equal(written, 0);
+  });
+
+  it('make again what is gone, also where only another artifact names it', async () => {
+    const store = await copyOf(finished);
+    const artifacts = new ArtifactStore(store);
+    const worker = openWorker(store, cacheDir);
+    const spec = await artifacts.putJson('dataset-spec', { source, dataset });
+    const { patients } = await run(worker.download, { spec });
+    const { image } = await artifacts.getJson(patients[0]!.files, PatientFiles);
+    store.delete(image[0]!.ref.key);
+    assert.equal((await run(worker.download, { spec })).reused, false);
+    assert.ok(await artifacts.has(image[0]!.ref));
+    assert.equal((await run(worker.download, { spec })).reused, true);
+
+    const [patient, { volume }] = [encoded[2]!, sliced[2]!];
+    const { weights } = untouched;
+    const scored = { model: input.model, weights, prompts, test: [{ ...patient, volume }] };
+    const first = await run(worker.evaluate, scored);
+    const { patients: evaluated } = await artifacts.getJson(first.evaluation, Evaluation);
+    store.delete(evaluated[0]!.predictions.key);
+    const second = await run(worker.evaluate, scored);
+    assert.deepEqual([second.reused, second.evaluation], [false, first.evaluation]);
+    assert.ok(await artifacts.has(evaluated[0]!.predictions));
+  });
+
+  it('resume: a training whose last checkpoints are gone or damaged goes on from the one before them, to the bit', async () => {
+    const store = await copyOf(finished);
+    const chain = await chainOf(store);
+    const [last, before] = [chain.at(-1)!, chain.at(-2)!];
+    store.delete(last.checkpoint.key);
+    await store.put(before.checkpoint.key, Buffer.from('cut off'));
+    store.delete(untouched.weights.key);
+    const resumed = await run(openWorker(store, cacheDir).fineTune, input, attempt(2));
+    assert.equal(resumed.weights.sha256, untouched.weights.sha256);
+    assert.equal(resumed.curves.sha256, untouched.curves.sha256);
   });
 
   it('evaluate, infer and report on a patient whom the training never saw', async () => {

@@ -43,7 +43,7 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
     }),
     evaluate: async ({ weights }: EvaluateInput) => {
       const found = scores(Number(Buffer.from(await artifacts.get(weights)).toString()));
-      return { evaluation: weights, zeroShot: scores(0), fineTuned: found, ...outcome };
+      return { evaluation: weights, predictions: [], zeroShot: scores(0), fineTuned: found, ...outcome };
     },
   };
   const PATIENT = 'p-000000000001';
