@@ -46,7 +46,7 @@ export function activity<I extends z.ZodType, R>(
     } catch (error) {
       // A cancelled stage ends in many ways (aborted requests, ended threads); all of them are the cancellation.
       if (attempt.signal.aborted) throw toFailure(attempt.signal.reason);
-      const failure = toFailure(error, subjectOf(raw));
+      const failure = toFailure(error, subjectOf(raw), attempt.number);
       // Whoever mends it needs to know where it was: the failure has no stack.
       if (!isFault(error)) context.log.warn('not a fault of the input', { frames: framesOf(error) });
       throw failure;

@@ -1,4 +1,4 @@
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { ApplicationFailure, type ApplicationFailureOptions, CancelledFailure } from '@temporalio/common';
 import { FAILURES, type FailureDetails } from '../contracts/failure.ts';
 import { type Fault, isFault } from '../lib/fault.ts';
 import { reasonOf, sentenceOf, withBaseNames } from './error-text.ts';
@@ -29,23 +29,33 @@ export type FailureSubject = Pick<FailureDetails, 'patient' | 'files'>;
  * What an activity throws so that Temporal, the Web UI and the CLI see code, sentence and details. It carries neither the
  * error behind it nor a stack: both stand in histories in clear, and the one names paths, the other helps no reader there.
  */
-export function toFailure(error: unknown, subject: FailureSubject = {}): ApplicationFailure | CancelledFailure {
-  const failure = classify(error, subject);
+export function toFailure(
+  error: unknown,
+  subject: FailureSubject = {},
+  /** The number of the attempt that failed. */
+  attempt = 1,
+): ApplicationFailure | CancelledFailure {
+  const failure = classify(error, subject, attempt);
   failure.stack = '';
   return failure;
 }
 
-function classify(error: unknown, subject: FailureSubject): ApplicationFailure | CancelledFailure {
+function classify(error: unknown, subject: FailureSubject, attempt: number): ApplicationFailure | CancelledFailure {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
   if (isFault(error)) return fromFault(error, subject);
-  if (error instanceof FencedOut) return failureOf(error.message, FAILURES.fenced);
+  if (error instanceof FencedOut) {
+    return failureOf(error.message, FAILURES.fenced, { nextRetryDelay: patienceAfter(attempt) });
+  }
   if (!isBug(error)) return failureOf(sentenceOf(error), FAILURES.infrastructure);
   const sentence = `${error.name}: ${sentenceOf(error)}. This is a bug in samflow; please report it.`;
   return failureOf(sentence, FAILURES.internal, { nonRetryable: true });
 }
 
-const failureOf = (sentence: string, type: string, options: { nonRetryable?: boolean } = {}): ApplicationFailure =>
-  ApplicationFailure.create({ message: `${sentence} [${type}]`, type, ...options });
+const failureOf = (
+  sentence: string,
+  type: string,
+  options: Pick<ApplicationFailureOptions, 'nonRetryable' | 'nextRetryDelay'> = {},
+): ApplicationFailure => ApplicationFailure.create({ message: `${sentence} [${type}]`, type, ...options });
 
 function fromFault(fault: Fault, subject: FailureSubject): ApplicationFailure {
   const { code } = fault;
@@ -60,6 +70,14 @@ function fromFault(fault: Fault, subject: FailureSubject): ApplicationFailure {
     details: [{ code, ...told, ...(reason && { reason }), ...subject } satisfies FailureDetails],
   });
 }
+
+const MINUTE_MS = 60_000;
+
+/**
+ * Who was fenced out by another run that does the very same waits for that one's result, in milliseconds. Coming back before it has
+ * committed anything would fence it out in turn, and so on for ever; so the wait doubles until there is time enough.
+ */
+const patienceAfter = (attempt: number): number => Math.min(60, 2 ** (attempt - 1)) * MINUTE_MS;
 
 /** Another attempt has taken over: this one must not commit. */
 export class FencedOut extends Error {

@@ -125,6 +125,14 @@ describe('failures of activities', () => {
     }
   });
 
+  it('of an attempt that was fenced out ask for a longer wait each time, up to an hour', () => {
+    const minutes = [1, 2, 3, 4, 7, 400].map(
+      (attempt) =>
+        Number((toFailure(new FencedOut('head moved'), {}, attempt) as ApplicationFailure).nextRetryDelay) / 60_000,
+    );
+    assert.deepEqual(minutes, [1, 2, 4, 8, 60, 60]);
+  });
+
   it('of cancellation stay cancellations', () => {
     const cancelled = new CancelledFailure('CANCELLED');
     assert.equal(toFailure(cancelled), cancelled);

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
@@ -24,7 +25,7 @@ import {
 } from '../../contracts/stages.ts';
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { MemoryStore } from '../../lib/artifacts/memory-store.ts';
-import type { PutOptions } from '../../lib/artifacts/store.ts';
+import type { ObjectStore, PutOptions } from '../../lib/artifacts/store.ts';
 
 const MODELS = fileURLToPath(new URL('../fixtures', import.meta.url));
 const { source, dataset, split, slices, prompts, training } = RunConfig.parse({
@@ -48,6 +49,26 @@ class WatchedStore extends MemoryStore {
   }
 }
 
+/** Another worker's view of a store, where artifacts come only when a promise has resolved; `asked` says that one was wanted. */
+function slowReads(store: MemoryStore, until: Promise<void>): { slow: ObjectStore; asked: Promise<void> } {
+  let hear = (): void => undefined;
+  const asked = new Promise<void>((resolve) => {
+    hear = resolve;
+  });
+  const slow: ObjectStore = {
+    async get(key, range) {
+      if (key.startsWith('cas/')) hear();
+      if (key.startsWith('cas/')) await until;
+      return store.get(key, range);
+    },
+    put: (...put) => store.put(...put),
+    putLarge: (...put) => store.putLarge(...put),
+    head: (key) => store.head(key),
+    list: (prefix) => store.list(prefix),
+  };
+  return { slow, asked };
+}
+
 /** Tasks run here and now: threads are the business of workers/. */
 const compute: Compute = {
   async run(name, input, signal) {
@@ -57,7 +78,7 @@ const compute: Compute = {
 };
 
 /** A worker of its own over a store that it may share: nothing in memory is common to two of them. */
-function openWorker(store: MemoryStore, cacheDir: string): Activities {
+function openWorker(store: ObjectStore, cacheDir: string): Activities {
   const artifacts = new ArtifactStore(store);
   const deps: ActivityDeps = {
     ...{ artifacts, store, compute, cacheDir, threads: 2, modelsDir: MODELS },
@@ -204,6 +225,43 @@ describe('the stages, as activities over a store', () => {
     await verdict;
     assert.equal(successor.weights.sha256, untouched.weights.sha256);
     assert.deepEqual(await chainOf(store), chain);
+  });
+
+  it('fence: an attempt that is still loading its data fences nobody out', async () => {
+    const store = await copyOf(encodedStore);
+    let release = (): void => undefined;
+    const loaded = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const first = run(openWorker(store, cacheDir).fineTune, input);
+    const { slow, asked } = slowReads(store, loaded);
+    const second = run(openWorker(slow, cacheDir).fineTune, input);
+    await asked;
+    assert.equal((await first).weights.sha256, untouched.weights.sha256);
+    release();
+    assert.deepEqual(await second, await first);
+  });
+
+  it('fence: two runs with one training end both, with one set of weights, however often they meet', async () => {
+    const store = await copyOf(encodedStore);
+    let attempts = 0;
+    /** As Temporal would, with half a second for a minute. */
+    const workflow = async (): Promise<FineTuneResult> => {
+      const worker = openWorker(store, cacheDir);
+      for (let number = 1; ; number++) {
+        attempts += 1;
+        try {
+          return await run(worker.fineTune, input, attempt(number));
+        } catch (error) {
+          assert.ok(error instanceof ApplicationFailure && error.type === 'ATTEMPT_FENCED_OUT', String(error));
+          await sleep(Number(error.nextRetryDelay ?? 1_000) / 120);
+        }
+      }
+    };
+    const [first, second] = await Promise.all([workflow(), workflow()]);
+    assert.equal(first.weights.sha256, untouched.weights.sha256);
+    assert.deepEqual(second.weights, first.weights);
+    assert.ok(attempts <= 10, `${attempts} attempts`);
   });
 
   it('reuse: what was done is not done again, by whichever worker', async () => {
