@@ -2,12 +2,11 @@ import { EvaluateInput, EvaluateResult, type Evaluation, type Overlap } from '..
 import { decodeSlices } from '../lib/dataset/slices.ts';
 import { encodeSafetensors } from '../lib/safetensors.ts';
 import { MaskDecoder, segmentSlices } from '../lib/training/decoder.ts';
-import type { ImageEncoder } from '../lib/training/encoder.ts';
 import { type Attempt, activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 import { encodedDigests, readEmbeddings } from './encoded.ts';
 import { modelDigests } from './models.ts';
-import type { Sessions } from './sessions.ts';
+import type { BorrowedEncoder, Sessions } from './sessions.ts';
 
 const VERSION = 2;
 const Result = EvaluateResult.omit({ reused: true, seconds: true });
@@ -65,7 +64,7 @@ interface Models {
   readonly zeroShot: MaskDecoder;
   readonly fineTuned: MaskDecoder;
   /** Where the training changed it; else both decode the embeddings that were kept. */
-  readonly encoder: ImageEncoder | null;
+  readonly encoder: BorrowedEncoder | null;
 }
 
 async function evaluatePatient(
@@ -112,7 +111,7 @@ async function evaluatePatient(
   };
 }
 
-async function embed(encoder: ImageEncoder, bytes: Uint8Array, signal: AbortSignal): Promise<Uint16Array[]> {
+async function embed(encoder: BorrowedEncoder, bytes: Uint8Array, signal: AbortSignal): Promise<Uint16Array[]> {
   const { pixels, index, height, width } = decodeSlices(bytes);
   const all = await encoder.encode(pixels, index.length, height, width, signal);
   const size = all.length / index.length;
