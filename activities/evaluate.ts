@@ -1,6 +1,7 @@
 import { EvaluateInput, EvaluateResult, type Evaluation, type Overlap } from '../contracts/stages.ts';
 import { decodeSlices } from '../lib/dataset/slices.ts';
 import { encodeSafetensors } from '../lib/safetensors.ts';
+import type { SamModel } from '../lib/sam/model.ts';
 import { MaskDecoder, segmentSlices } from '../lib/training/decoder.ts';
 import { type Attempt, activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -39,10 +40,15 @@ export const createEvaluate = (deps: ActivityDeps, sessions: Sessions) =>
         await sessions.release();
         const sam = await sessions.models.open(model);
         const tuned = await sessions.tuned(model, weights);
-        const zeroShot = await MaskDecoder.open(sam, sessions.options(model));
-        const fineTuned = await MaskDecoder.open(tuned.model, sessions.options(model));
-        const encoder = tuned.hasOwnEncoder ? await sessions.encoder(model, { ...tuned, weights }) : null;
+        const opened: MaskDecoder[] = [];
+        const open = async (of: SamModel): Promise<MaskDecoder> => {
+          const decoder = await MaskDecoder.open(of, sessions.options(model));
+          opened.push(decoder);
+          return decoder;
+        };
         try {
+          const [zeroShot, fineTuned] = [await open(sam), await open(tuned.model)];
+          const encoder = tuned.hasOwnEncoder ? await sessions.encoder(model, { ...tuned, weights }) : null;
           const patients: Evaluation['patients'] = [];
           for (const patient of test) {
             patients.push(await evaluatePatient(patient, prompts, { zeroShot, fineTuned, encoder }, deps, attempt));
@@ -53,7 +59,7 @@ export const createEvaluate = (deps: ActivityDeps, sessions: Sessions) =>
           const predictions = patients.map((patient) => patient.predictions);
           return { evaluation: await artifacts.putJson('evaluation', evaluation), predictions, ...scores };
         } finally {
-          await Promise.all([zeroShot.close(), fineTuned.close()]);
+          await Promise.all(opened.map((decoder) => decoder.close()));
         }
       },
     });

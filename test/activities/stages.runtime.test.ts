@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, mock } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
@@ -26,6 +26,7 @@ import {
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { MemoryStore } from '../../lib/artifacts/memory-store.ts';
 import type { ObjectStore, PutOptions } from '../../lib/artifacts/store.ts';
+import { MaskDecoder } from '../../lib/training/decoder.ts';
 
 const MODELS = fileURLToPath(new URL('../fixtures', import.meta.url));
 const { source, dataset, split, slices, prompts, training } = RunConfig.parse({
@@ -316,6 +317,26 @@ describe('the stages, as activities over a store', () => {
     const resumed = await run(openWorker(store, cacheDir).fineTune, input, attempt(2));
     assert.equal(resumed.weights.sha256, untouched.weights.sha256);
     assert.equal(resumed.curves.sha256, untouched.curves.sha256);
+  });
+
+  it('close what they have opened where the rest cannot be opened', async () => {
+    const store = await copyOf(encodedStore);
+    const open = MaskDecoder.open;
+    const opened: MaskDecoder[] = [];
+    const spy = mock.method(MaskDecoder, 'open', async (...how: Parameters<typeof open>) => {
+      if (opened.length === 1) throw new Error('no memory left');
+      opened.push(await open(...how));
+      return opened[0];
+    });
+    const [patient, { volume }] = [encoded[2]!, sliced[2]!];
+    const weights = await new ArtifactStore(store).put(
+      'weights',
+      await new ArtifactStore(finished).get(untouched.weights),
+    );
+    const scored = { model: input.model, weights, prompts, test: [{ ...patient, volume }] };
+    await assert.rejects(run(openWorker(store, cacheDir).evaluate, scored), /no memory left/);
+    spy.mock.restore();
+    await assert.rejects(opened[0]!.load(new Float32Array(1)), /thread ended/);
   });
 
   it('evaluate, infer and report on a patient whom the training never saw', async () => {
