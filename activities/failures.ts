@@ -1,5 +1,6 @@
 import { ApplicationFailure, type ApplicationFailureOptions, CancelledFailure } from '@temporalio/common';
-import { FAILURES, type FailureDetails } from '../contracts/failure.ts';
+import type { FailureDetails } from '../contracts/failure.ts';
+import { FAILURES } from '../contracts/failure-codes.ts';
 import { type Fault, isFault } from '../lib/fault.ts';
 import { reasonOf, sentenceOf, withBaseNames } from './error-text.ts';
 

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import type { WorkflowFailedError } from '@temporalio/client';
+import type { ApplicationFailure } from '@temporalio/common';
 import { createPromote, createReadChampion } from '../../activities/registry.ts';
 import { RunConfig } from '../../contracts/config.ts';
 import { WORKFLOWS } from '../../contracts/messages.ts';
 import type { PipelineResult, RetrainInput, RetrainResult } from '../../contracts/pipeline.ts';
-import type { Champion, DatasetSpec, EvaluateInput, ModelPackage } from '../../contracts/stages.ts';
+import { type Champion, type DatasetSpec, type EvaluateInput, ModelPackage } from '../../contracts/stages.ts';
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { MemoryStore } from '../../lib/artifacts/memory-store.ts';
 import { withoutTools } from '../helpers/dev-servers.ts';
@@ -25,6 +27,8 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
   /** Dice of the model that a training gives. */
   let dice: number;
   let trainings: number;
+  /** What somebody else does while this retraining compares. */
+  let meanwhile: () => Promise<void>;
 
   /** The registry is the real one, on a store of each test's own; looks, training and scores are doubled. */
   const activities = {
@@ -42,6 +46,9 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
       ...outcome,
     }),
     evaluate: async ({ weights }: EvaluateInput) => {
+      const happens = meanwhile;
+      meanwhile = async () => undefined;
+      await happens();
       const found = scores(Number(Buffer.from(await artifacts.get(weights)).toString()));
       return { evaluation: weights, predictions: [], zeroShot: scores(0), fineTuned: found, ...outcome };
     },
@@ -77,6 +84,7 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
     artifacts = new ArtifactStore(store);
     dice = 0.5;
     trainings = 0;
+    meanwhile = async () => undefined;
   });
 
   const retrain = async (described: DatasetSpec['dataset'] = dataset): Promise<RetrainResult> => {
@@ -100,6 +108,40 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
     const { pattern, ...rest } = dataset;
     assert.notEqual((await retrain({ ...rest, patients: [{ id: '1', ...listed }] })).outcome, 'unchanged');
     assert.equal(trainings, 3);
+  });
+
+  const OVERTAKEN: [claim: string, theirs: number, outcome: string, dice: number][] = [
+    ['a better one stays', 0.9, 'kept', 0.9],
+    ['one that is not as good goes', 0.6, 'promoted', 0.7],
+  ];
+  for (const [claim, theirs, expected, best] of OVERTAKEN) {
+    it(`compares again with a champion that came while it compared: ${claim}`, async () => {
+      await retrain();
+      dice = 0.7;
+      meanwhile = async () => {
+        const { package: other } = await trained('theirs', theirs);
+        await store.put(
+          CHAMPION,
+          Buffer.from(JSON.stringify({ ...(await champion()), package: other, run: 'theirs' })),
+        );
+      };
+      const { outcome, champion: before, challenger } = await retrain({ ...dataset, labels: [2] });
+      assert.deepEqual([outcome, before, challenger], [expected, theirs, 0.7]);
+      const { metrics } = await artifacts.getJson((await champion()).package, ModelPackage);
+      assert.equal(metrics.fineTuned.dice, best);
+      assert.equal((await retrain({ ...dataset, labels: [2] })).outcome, 'unchanged');
+    });
+  }
+
+  it('gives up where others are always faster', async () => {
+    await retrain();
+    let writes = 0;
+    meanwhile = async function always() {
+      await store.put(CHAMPION, Buffer.from(JSON.stringify({ ...(await champion()), run: `${++writes}` })));
+      meanwhile = always;
+    };
+    const failed = await retrain({ ...dataset, labels: [2] }).catch((error: WorkflowFailedError) => error.cause);
+    assert.equal((failed as ApplicationFailure).type, 'CHAMPION_CHANGED');
   });
 
   it('reads the record of an older version, trains once more because that one does not say what it had seen, and then knows', async () => {
