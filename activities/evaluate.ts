@@ -1,13 +1,13 @@
 import { EvaluateInput, EvaluateResult, type Evaluation, type Overlap } from '../contracts/stages.ts';
 import { decodeSlices } from '../lib/dataset/slices.ts';
 import { encodeSafetensors } from '../lib/safetensors.ts';
+import type { SamModel } from '../lib/sam/model.ts';
 import { MaskDecoder, segmentSlices } from '../lib/training/decoder.ts';
-import type { ImageEncoder } from '../lib/training/encoder.ts';
 import { type Attempt, activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 import { encodedDigests, readEmbeddings } from './encoded.ts';
 import { modelDigests } from './models.ts';
-import type { Sessions } from './sessions.ts';
+import type { BorrowedEncoder, Sessions } from './sessions.ts';
 
 const VERSION = 2;
 const Result = EvaluateResult.omit({ reused: true, seconds: true });
@@ -40,10 +40,15 @@ export const createEvaluate = (deps: ActivityDeps, sessions: Sessions) =>
         await sessions.release();
         const sam = await sessions.models.open(model);
         const tuned = await sessions.tuned(model, weights);
-        const zeroShot = await MaskDecoder.open(sam, sessions.options(model));
-        const fineTuned = await MaskDecoder.open(tuned.model, sessions.options(model));
-        const encoder = tuned.hasOwnEncoder ? await sessions.encoder(model, { ...tuned, weights }) : null;
+        const opened: MaskDecoder[] = [];
+        const open = async (of: SamModel): Promise<MaskDecoder> => {
+          const decoder = await MaskDecoder.open(of, sessions.options(model));
+          opened.push(decoder);
+          return decoder;
+        };
         try {
+          const [zeroShot, fineTuned] = [await open(sam), await open(tuned.model)];
+          const encoder = tuned.hasOwnEncoder ? await sessions.encoder(model, { ...tuned, weights }) : null;
           const patients: Evaluation['patients'] = [];
           for (const patient of test) {
             patients.push(await evaluatePatient(patient, prompts, { zeroShot, fineTuned, encoder }, deps, attempt));
@@ -51,9 +56,10 @@ export const createEvaluate = (deps: ActivityDeps, sessions: Sessions) =>
           const mean = (of: 'zeroShot' | 'fineTuned') => meanOverlap(patients.map((patient) => patient[of]));
           const scores = { zeroShot: mean('zeroShot'), fineTuned: mean('fineTuned') };
           const evaluation: Evaluation = { prompts: 'oracle', ...scores, patients };
-          return { evaluation: await artifacts.putJson('evaluation', evaluation), ...scores };
+          const predictions = patients.map((patient) => patient.predictions);
+          return { evaluation: await artifacts.putJson('evaluation', evaluation), predictions, ...scores };
         } finally {
-          await Promise.all([zeroShot.close(), fineTuned.close()]);
+          await Promise.all(opened.map((decoder) => decoder.close()));
         }
       },
     });
@@ -64,7 +70,7 @@ interface Models {
   readonly zeroShot: MaskDecoder;
   readonly fineTuned: MaskDecoder;
   /** Where the training changed it; else both decode the embeddings that were kept. */
-  readonly encoder: ImageEncoder | null;
+  readonly encoder: BorrowedEncoder | null;
 }
 
 async function evaluatePatient(
@@ -111,7 +117,7 @@ async function evaluatePatient(
   };
 }
 
-async function embed(encoder: ImageEncoder, bytes: Uint8Array, signal: AbortSignal): Promise<Uint16Array[]> {
+async function embed(encoder: BorrowedEncoder, bytes: Uint8Array, signal: AbortSignal): Promise<Uint16Array[]> {
   const { pixels, index, height, width } = decodeSlices(bytes);
   const all = await encoder.encode(pixels, index.length, height, width, signal);
   const size = all.length / index.length;

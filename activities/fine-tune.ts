@@ -63,18 +63,22 @@ async function train(
 ): Promise<Result> {
   const { artifacts } = deps;
   const { signal } = attempt;
-  const chain = await openCheckpointChain(deps, key.replace(/^.*\/|\.json$/g, ''));
-  const progress = openProgress(attempt);
-  let checkpoint = chain.last?.checkpoint ?? null;
   const from = imageInput(training.train);
-  const { jitter, jitterPixels } = prompts;
-  const trained = await fineTune({
+  const data = {
     model: await sessions.models.open(model),
     train: await slicesOf(train, from, prompts, deps, signal),
     val: await slicesOf(val, from, prompts, deps, signal),
+  };
+  // Not before: another run may be at this training too, and is fenced out from here on.
+  const chain = await openCheckpointChain(deps, key.replace(/^.*\/|\.json$/g, ''));
+  const progress = openProgress(attempt);
+  let checkpoint = chain.last?.checkpoint ?? null;
+  const { jitter, jitterPixels } = prompts;
+  const trained = await fineTune({
+    ...data,
     settings: { ...training, jitter, jitterPixels },
     session: sessions.options(model),
-    ...(checkpoint && { resume: await artifacts.get(checkpoint) }),
+    ...(chain.last && { resume: chain.last.bytes }),
     signal,
     onStatus: (status) => progress.show({ ...status, checkpoint }),
     onCheckpoint: async (bytes, step) => {

@@ -5,7 +5,7 @@ import type { ActivityDeps } from './deps.ts';
 import type { Sessions } from './sessions.ts';
 import type { Plan } from './tasks.ts';
 
-const VERSION = 2;
+const VERSION = 3;
 const Result = InferResult.omit({ reused: true, seconds: true, patient: true });
 /** Slices encoded in one go. */
 const BATCH = 8;

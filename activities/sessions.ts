@@ -14,15 +14,24 @@ export interface TunedModel {
   readonly hasOwnEncoder: boolean;
 }
 
+/** An encoder that somebody else opens and closes. */
+export type BorrowedEncoder = Pick<ImageEncoder, 'embeddingShape' | 'encode'>;
+
+interface OpenEncoder {
+  readonly key: string;
+  readonly encoder: Promise<ImageEncoder>;
+}
+
 /**
  * The encoder between two shards: opening it costs more than a shard does. One is held open, for the model that was asked
- * for last, and it is closed when other work wants the memory.
+ * for last, and it is closed when other work wants the memory, or when it has failed: its thread may be dead, and then every
+ * attempt on this worker would fail.
  */
 export class Sessions {
   readonly models: Models;
   readonly #artifacts: ArtifactStore;
   readonly #threads: number;
-  #open: { key: string; encoder: Promise<ImageEncoder> } | null = null;
+  #open: OpenEncoder | null = null;
 
   constructor({ artifacts, threads }: Pick<ActivityDeps, 'artifacts' | 'threads'>) {
     this.models = new Models(artifacts);
@@ -41,7 +50,7 @@ export class Sessions {
   }
 
   /** The encoder of a model, or of one that was tuned from it to these weights. */
-  async encoder(ref: ModelRef, tuned?: TunedModel & { weights: ArtifactRef }): Promise<ImageEncoder> {
+  async encoder(ref: ModelRef, tuned?: TunedModel & { weights: ArtifactRef }): Promise<BorrowedEncoder> {
     const own = tuned?.hasOwnEncoder ? tuned : null;
     const key = [...modelDigests(ref), ...(own ? [own.weights.sha256] : [])].join('/');
     if (this.#open?.key !== key) {
@@ -54,7 +63,22 @@ export class Sessions {
       this.#open = { key, encoder };
       encoder.catch(() => this.release());
     }
-    return this.#open!.encoder;
+    return this.#lend(this.#open!);
+  }
+
+  async #lend(open: OpenEncoder): Promise<BorrowedEncoder> {
+    const encoder = await open.encoder;
+    return {
+      embeddingShape: encoder.embeddingShape,
+      encode: async (pixels, count, height, width, signal) => {
+        try {
+          return await encoder.encode(pixels, count, height, width, signal);
+        } catch (error) {
+          if (!signal?.aborted && this.#open === open) await this.release();
+          throw error;
+        }
+      },
+    };
   }
 
   async release(): Promise<void> {

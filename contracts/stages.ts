@@ -246,6 +246,8 @@ export const Evaluation = z.strictObject({
 export type Evaluation = z.infer<typeof Evaluation>;
 export const EvaluateResult = z.strictObject({
   evaluation: ArtifactRef,
+  /** Those of the evaluation's patients: named here too, so that a result of which one is gone is made again. */
+  predictions: z.array(ArtifactRef),
   zeroShot: Overlap,
   fineTuned: Overlap,
   ...outcome,
@@ -346,7 +348,12 @@ export const Champion = z.strictObject({
   /** Workflow id of the run that made it. */
   run: z.string(),
   /** What the last retraining looked at, so that the next one ends at once when nothing is new. */
-  seen: z.strictObject({ fingerprint: z.string(), settings: z.string() }),
+  seen: z.strictObject({
+    fingerprint: z.string(),
+    settings: z.string(),
+    /** SHA-256 of the `dataset-spec`: who is in the data set, and which labels count. Absent in records of older versions. */
+    spec: z.string().optional(),
+  }),
 });
 export type Champion = z.infer<typeof Champion>;
 export const ReadChampionInput = z.strictObject({

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { cast, input, reshape } from '../graph/index.ts';
 import type { Session, SessionOptions } from '../runtime/session.ts';
 import { float16, float32 } from '../runtime/tensor.ts';
@@ -99,6 +100,9 @@ export async function segmentSlices(
   const predictions = await decoder.predict(prompted, signal);
   const masks = slices.map(() => new Uint8Array(height * width));
   for (const [i, { logits }] of predictions.entries()) {
+    // Tens of milliseconds for each, on the caller's thread: heartbeats and cancellation have their turn in between.
+    await setImmediate();
+    signal?.throwIfAborted();
     const mask = masks[prompted[i]!.slice]!;
     const full = upscaleMask(logits, config.maskSize, height, width, processor);
     for (let at = 0; at < full.length; at++) if (full[at]! > 0) mask[at] = 1;

@@ -256,7 +256,7 @@ describe('a checkpoint of the hub', () => {
     hub.models['medical/tiny']!.commits[LATER] = TINY;
     const failure = await failureOf(worker.load('hf:medical/tiny'));
     assert.equal(failure.type, 'HUB_DENIED');
-    const seen = inspect([result, worker.beats, failure, failure.cause], { depth: 12, showHidden: true });
+    const seen = inspect([result, worker.beats, failure], { depth: 12, showHidden: true });
     assert.ok(!seen.includes(TOKEN));
     for (const key of await keysOf(worker.store)) {
       const { bytes } = (await worker.store.get(key))!;

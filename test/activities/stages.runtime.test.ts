@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, mock } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
@@ -13,16 +14,19 @@ import { type Activities, createActivities } from '../../activities/index.ts';
 import { tasks } from '../../activities/tasks.ts';
 import { RunConfig } from '../../contracts/config.ts';
 import { HEARTBEAT } from '../../contracts/messages.ts';
-import type {
-  EncodedPatient,
-  EvaluateResult,
-  FineTuneInput,
-  FineTuneResult,
-  SliceResult,
+import {
+  type EncodedPatient,
+  type EvaluateResult,
+  Evaluation,
+  type FineTuneInput,
+  type FineTuneResult,
+  PatientFiles,
+  type SliceResult,
 } from '../../contracts/stages.ts';
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { MemoryStore } from '../../lib/artifacts/memory-store.ts';
-import type { PutOptions } from '../../lib/artifacts/store.ts';
+import type { ObjectStore, PutOptions } from '../../lib/artifacts/store.ts';
+import { MaskDecoder } from '../../lib/training/decoder.ts';
 
 const MODELS = fileURLToPath(new URL('../fixtures', import.meta.url));
 const { source, dataset, split, slices, prompts, training } = RunConfig.parse({
@@ -46,6 +50,26 @@ class WatchedStore extends MemoryStore {
   }
 }
 
+/** Another worker's view of a store, where artifacts come only when a promise has resolved; `asked` says that one was wanted. */
+function slowReads(store: MemoryStore, until: Promise<void>): { slow: ObjectStore; asked: Promise<void> } {
+  let hear = (): void => undefined;
+  const asked = new Promise<void>((resolve) => {
+    hear = resolve;
+  });
+  const slow: ObjectStore = {
+    async get(key, range) {
+      if (key.startsWith('cas/')) hear();
+      if (key.startsWith('cas/')) await until;
+      return store.get(key, range);
+    },
+    put: (...put) => store.put(...put),
+    putLarge: (...put) => store.putLarge(...put),
+    head: (key) => store.head(key),
+    list: (prefix) => store.list(prefix),
+  };
+  return { slow, asked };
+}
+
 /** Tasks run here and now: threads are the business of workers/. */
 const compute: Compute = {
   async run(name, input, signal) {
@@ -55,7 +79,7 @@ const compute: Compute = {
 };
 
 /** A worker of its own over a store that it may share: nothing in memory is common to two of them. */
-function openWorker(store: MemoryStore, cacheDir: string): Activities {
+function openWorker(store: ObjectStore, cacheDir: string): Activities {
   const artifacts = new ArtifactStore(store);
   const deps: ActivityDeps = {
     ...{ artifacts, store, compute, cacheDir, threads: 2, modelsDir: MODELS },
@@ -84,7 +108,7 @@ async function copyOf(store: MemoryStore): Promise<WatchedStore> {
   return copy;
 }
 
-async function chainOf(store: MemoryStore): Promise<{ step: number; fence: number }[]> {
+async function chainOf(store: MemoryStore): Promise<{ step: number; fence: number; checkpoint: { key: string } }[]> {
   const chain = [];
   for await (const { key } of store.list('runs/')) {
     if (key.includes('/steps/')) chain.push(JSON.parse(Buffer.from((await store.get(key))!.bytes).toString()));
@@ -204,6 +228,43 @@ describe('the stages, as activities over a store', () => {
     assert.deepEqual(await chainOf(store), chain);
   });
 
+  it('fence: an attempt that is still loading its data fences nobody out', async () => {
+    const store = await copyOf(encodedStore);
+    let release = (): void => undefined;
+    const loaded = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const first = run(openWorker(store, cacheDir).fineTune, input);
+    const { slow, asked } = slowReads(store, loaded);
+    const second = run(openWorker(slow, cacheDir).fineTune, input);
+    await asked;
+    assert.equal((await first).weights.sha256, untouched.weights.sha256);
+    release();
+    assert.deepEqual(await second, await first);
+  });
+
+  it('fence: two runs with one training end both, with one set of weights, however often they meet', async () => {
+    const store = await copyOf(encodedStore);
+    let attempts = 0;
+    /** As Temporal would, with half a second for a minute. */
+    const workflow = async (): Promise<FineTuneResult> => {
+      const worker = openWorker(store, cacheDir);
+      for (let number = 1; ; number++) {
+        attempts += 1;
+        try {
+          return await run(worker.fineTune, input, attempt(number));
+        } catch (error) {
+          assert.ok(error instanceof ApplicationFailure && error.type === 'ATTEMPT_FENCED_OUT', String(error));
+          await sleep(Number(error.nextRetryDelay ?? 1_000) / 120);
+        }
+      }
+    };
+    const [first, second] = await Promise.all([workflow(), workflow()]);
+    assert.equal(first.weights.sha256, untouched.weights.sha256);
+    assert.deepEqual(second.weights, first.weights);
+    assert.ok(attempts <= 10, `${attempts} attempts`);
+  });
+
   it('reuse: what was done is not done again, by whichever worker', async () => {
     const store = await copyOf(finished);
     let written = 0;
@@ -221,6 +282,61 @@ describe('the stages, as activities over a store', () => {
     const tuned = await run(worker.fineTune, often);
     assert.deepEqual(tuned, { ...untouched, reused: true });
     assert.equal(written, 0);
+  });
+
+  it('make again what is gone, also where only another artifact names it', async () => {
+    const store = await copyOf(finished);
+    const artifacts = new ArtifactStore(store);
+    const worker = openWorker(store, cacheDir);
+    const spec = await artifacts.putJson('dataset-spec', { source, dataset });
+    const { patients } = await run(worker.download, { spec });
+    const { image } = await artifacts.getJson(patients[0]!.files, PatientFiles);
+    store.delete(image[0]!.ref.key);
+    assert.equal((await run(worker.download, { spec })).reused, false);
+    assert.ok(await artifacts.has(image[0]!.ref));
+    assert.equal((await run(worker.download, { spec })).reused, true);
+
+    const [patient, { volume }] = [encoded[2]!, sliced[2]!];
+    const { weights } = untouched;
+    const scored = { model: input.model, weights, prompts, test: [{ ...patient, volume }] };
+    const first = await run(worker.evaluate, scored);
+    const { patients: evaluated } = await artifacts.getJson(first.evaluation, Evaluation);
+    store.delete(evaluated[0]!.predictions.key);
+    const second = await run(worker.evaluate, scored);
+    assert.deepEqual([second.reused, second.evaluation], [false, first.evaluation]);
+    assert.ok(await artifacts.has(evaluated[0]!.predictions));
+  });
+
+  it('resume: a training whose last checkpoints are gone or damaged goes on from the one before them, to the bit', async () => {
+    const store = await copyOf(finished);
+    const chain = await chainOf(store);
+    const [last, before] = [chain.at(-1)!, chain.at(-2)!];
+    store.delete(last.checkpoint.key);
+    await store.put(before.checkpoint.key, Buffer.from('cut off'));
+    store.delete(untouched.weights.key);
+    const resumed = await run(openWorker(store, cacheDir).fineTune, input, attempt(2));
+    assert.equal(resumed.weights.sha256, untouched.weights.sha256);
+    assert.equal(resumed.curves.sha256, untouched.curves.sha256);
+  });
+
+  it('close what they have opened where the rest cannot be opened', async () => {
+    const store = await copyOf(encodedStore);
+    const open = MaskDecoder.open;
+    const opened: MaskDecoder[] = [];
+    const spy = mock.method(MaskDecoder, 'open', async (...how: Parameters<typeof open>) => {
+      if (opened.length === 1) throw new Error('no memory left');
+      opened.push(await open(...how));
+      return opened[0];
+    });
+    const [patient, { volume }] = [encoded[2]!, sliced[2]!];
+    const weights = await new ArtifactStore(store).put(
+      'weights',
+      await new ArtifactStore(finished).get(untouched.weights),
+    );
+    const scored = { model: input.model, weights, prompts, test: [{ ...patient, volume }] };
+    await assert.rejects(run(openWorker(store, cacheDir).evaluate, scored), /no memory left/);
+    spy.mock.restore();
+    await assert.rejects(opened[0]!.load(new Float32Array(1)), /thread ended/);
   });
 
   it('evaluate, infer and report on a patient whom the training never saw', async () => {
