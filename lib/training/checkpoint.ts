@@ -44,7 +44,8 @@ export function encodeTrainingCheckpoint({ progress, state, best }: Checkpoint):
   const tensors = Object.entries(vectors).map(([name, data]) => {
     return [name, { dtype: 'F32' as const, shape: [data.length], data }] as const;
   });
-  return encodeSafetensors(tensors, { progress: JSON.stringify(progress) });
+  // In the schema's order, whoever made the object: the same progress gives the same bytes.
+  return encodeSafetensors(tensors, { progress: JSON.stringify(Progress.parse(progress)) });
 }
 
 /** Throws CHECKPOINT_MISMATCH where it is not the checkpoint of a run with so many parameters. */

@@ -336,7 +336,8 @@ describe('the stages, as activities over a store', () => {
     const scored = { model: input.model, weights, prompts, test: [{ ...patient, volume }] };
     await assert.rejects(run(openWorker(store, cacheDir).evaluate, scored), /no memory left/);
     spy.mock.restore();
-    await assert.rejects(opened[0]!.load(new Float32Array(1)), /thread ended/);
+    const embedding = new Uint16Array(1);
+    await assert.rejects(opened[0]!.predict([{ embedding, box: [0, 0, 1, 1] }]), /thread ended/);
   });
 
   it('evaluate, infer and report on a patient whom the training never saw', async () => {
