@@ -38,7 +38,7 @@ export const createEvaluate = (deps: ActivityDeps, sessions: Sessions) =>
       signal: attempt.signal,
       compute: async () => {
         await sessions.release();
-        const sam = await sessions.models.open(model);
+        const sam = await sessions.models.open(model, 'decoder');
         const tuned = await sessions.tuned(model, weights);
         const opened: MaskDecoder[] = [];
         const open = async (of: SamModel): Promise<MaskDecoder> => {

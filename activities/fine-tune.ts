@@ -65,7 +65,7 @@ async function train(
   const { signal } = attempt;
   const from = imageInput(training.train);
   const data = {
-    model: await sessions.models.open(model),
+    model: await sessions.models.open(model, from === 'embeddings' ? 'decoder' : 'whole'),
     train: await slicesOf(train, from, prompts, deps, signal),
     val: await slicesOf(val, from, prompts, deps, signal),
   };

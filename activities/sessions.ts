@@ -9,6 +9,7 @@ import { Models, modelDigests, readTensors } from './models.ts';
 
 /** A model with the tensors that a training changed. */
 export interface TunedModel {
+  /** Without its encoder where that is the one of the model it came from. */
   readonly model: SamModel;
   /** Whether its embeddings are others than those of the model it came from. */
   readonly hasOwnEncoder: boolean;
@@ -46,7 +47,9 @@ export class Sessions {
 
   async tuned(ref: ModelRef, weights: ArtifactRef): Promise<TunedModel> {
     const tensors = await readTensors(this.#artifacts, weights);
-    return { model: withTensors(await this.models.open(ref), tensors), hasOwnEncoder: changesEncoder(tensors) };
+    const hasOwnEncoder = changesEncoder(tensors);
+    const model = await this.models.open(ref, hasOwnEncoder ? 'whole' : 'decoder');
+    return { model: withTensors(model, tensors), hasOwnEncoder };
   }
 
   /** The encoder of a model, or of one that was tuned from it to these weights. */

@@ -61,6 +61,8 @@ export const ModelRef = z.strictObject({
   config: ArtifactRef,
   preprocessor: ArtifactRef,
   weights: ArtifactRef,
+  /** The tensors that are not the image encoder's once more, for work on kept embeddings; absent in results of older versions. */
+  decoder: ArtifactRef.optional(),
   /** [C, h, w] of one slice's embedding: what one slice weighs, so that shards can be cut to size. */
   embeddingShape: z.tuple([z.int().positive(), z.int().positive(), z.int().positive()]),
   /** How it is run, as the configuration says; absent in results of older versions. */

@@ -9,7 +9,7 @@ const SCRIPT = fileURLToPath(new URL('./training-memory.ts', import.meta.url));
 
 const gibibytes = (bytes: number): number => bytes / 2 ** 30;
 
-/** Each side in a process of its own, which loads the whole model, encoder included, and makes three steps of eight boxes. */
+/** Each side in a process of its own, which makes three steps of eight boxes on kept embeddings. */
 export const memoryRow: EngineRow = {
   name: 'memory',
   measure: async ({ say }) => {
@@ -17,7 +17,7 @@ export const memoryRow: EngineRow = {
       {
         what: 'peak memory of training, 8 boxes on 8 embeddings: PyTorch / ours',
         ...{ target: 1.7, stretch: 2.5, repeats: 7, unit: 'GiB' },
-        note: 'whole model loaded on both sides, encoder not run',
+        note: 'the reference has the whole model loaded, as SamModel is; ours what a run loads, without the encoder',
         ...{ reference: referencePeak, ours: ourPeak },
       },
       // Memory does not depend on what else the machine does.

@@ -5,7 +5,8 @@ import { imagesPerPass } from '../../lib/training/passes.ts';
 import { openStep, stepFeeds } from './step-session.ts';
 
 /** Makes three training steps of eight boxes, in the passes of a run, and writes the peak of this process's resident bytes (/proc, Linux only). */
-const model = madeUpModel(readSamConfig({}));
+// A run loads no encoder for work on kept embeddings.
+const model = madeUpModel(readSamConfig({}), 'decoder');
 const batch = { batchBoxes: 8, boxesPerImage: 1, boxesPerPass: 'auto' } as const;
 const shape = { images: imagesPerPass(8, batch, model.config, 'embeddings'), boxesPerImage: 1 };
 const passes = 8 / shape.images;
