@@ -104,16 +104,38 @@ export async function segmentSlices(
   width: number,
   signal?: AbortSignal,
 ): Promise<Uint8Array[]> {
+  const logits = await sliceLogits(decoder, slices, height, width, signal);
+  return logits.map(maskOfLogits);
+}
+
+/** Logits [H, W] of slices of one size: in each pixel the largest of all boxes, -infinity in a slice without boxes. */
+export async function sliceLogits(
+  decoder: MaskDecoder,
+  slices: readonly PromptedSlice[],
+  height: number,
+  width: number,
+  signal?: AbortSignal,
+): Promise<Float32Array[]> {
   const { processor, config } = decoder.model;
   const prompted = slices.flatMap(({ embedding, boxes }, slice) =>
     boxes.map((box) => ({ slice, embedding, box: scaleBox(box, height, width, processor) })),
   );
   const predictions = await decoder.predict(prompted, signal);
-  const masks = slices.map(() => new Uint8Array(height * width));
+  const largest = slices.map(() => new Float32Array(height * width).fill(Number.NEGATIVE_INFINITY));
   for (const [i, { logits }] of predictions.entries()) {
-    const mask = masks[prompted[i]!.slice]!;
+    const union = largest[prompted[i]!.slice]!;
     const full = upscaleMask(logits, config.maskSize, height, width, processor);
-    for (let at = 0; at < full.length; at++) if (full[at]! > 0) mask[at] = 1;
+    for (let at = 0; at < full.length; at++) if (full[at]! > union[at]!) union[at] = full[at]!;
   }
-  return masks;
+  return largest;
 }
+
+/** 1 where the logit is above 0: where the probability is above a half. */
+export function maskOfLogits(logits: Float32Array): Uint8Array {
+  const mask = new Uint8Array(logits.length);
+  for (let at = 0; at < logits.length; at++) if (logits[at]! > 0) mask[at] = 1;
+  return mask;
+}
+
+/** The sigmoid. */
+export const probabilityOfLogits = (logits: Float32Array): Float32Array => logits.map((x) => 1 / (1 + Math.exp(-x)));
