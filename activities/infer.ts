@@ -1,5 +1,6 @@
 import { InferInput, InferResult, ModelPackage } from '../contracts/stages.ts';
-import { MaskDecoder, maskOfLogits, probabilityOfLogits, sliceLogits } from '../lib/training/decoder.ts';
+import { maskOfLogits, probabilityOfLogits } from '../lib/sam/post-process.ts';
+import { MaskDecoder, sliceLogits } from '../lib/training/decoder.ts';
 import { type Attempt, activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 import type { Sessions } from './sessions.ts';

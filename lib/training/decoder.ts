@@ -4,7 +4,7 @@ import { float16, float32 } from '../runtime/tensor.ts';
 import { decode } from '../sam/mask-decoder.ts';
 import type { SamModel } from '../sam/model.ts';
 import { type FlatEntry, flatParameters, flatSize, frozenParameters } from '../sam/parameters.ts';
-import { upscaleMask } from '../sam/post-process.ts';
+import { maskOfLogits, upscaleMask } from '../sam/post-process.ts';
 import { scaleBox } from '../sam/processor.ts';
 import { openSession } from './open-session.ts';
 
@@ -129,13 +129,3 @@ export async function sliceLogits(
   }
   return largest;
 }
-
-/** 1 where the logit is above 0: where the probability is above a half. */
-export function maskOfLogits(logits: Float32Array): Uint8Array {
-  const mask = new Uint8Array(logits.length);
-  for (let at = 0; at < logits.length; at++) if (logits[at]! > 0) mask[at] = 1;
-  return mask;
-}
-
-/** The sigmoid. */
-export const probabilityOfLogits = (logits: Float32Array): Float32Array => logits.map((x) => 1 / (1 + Math.exp(-x)));
