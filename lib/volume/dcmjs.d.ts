@@ -5,7 +5,7 @@ declare module 'dcmjs' {
 
   interface DicomFile {
     dict: DicomElements;
-    write(): ArrayBuffer;
+    write(options: { allowInvalidVRLength: boolean }): ArrayBuffer;
   }
 
   export const data: {
@@ -19,5 +19,8 @@ declare module 'dcmjs' {
       readonly nameMap: Readonly<Record<string, { readonly tag: string; readonly vr: string } | undefined>>;
     };
   };
-  export const log: { setLevel(level: 'error' | 'silent'): void };
+  interface Log {
+    setLevel(level: 'silent'): void;
+  }
+  export const log: Log & { getLogger(name: 'validation.dcmjs'): Log };
 }

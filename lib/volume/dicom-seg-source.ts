@@ -9,6 +9,7 @@ import { uidOf } from './dicom-uid.ts';
 
 // It warns on the console, and its warnings show values: a patient's name would be among them.
 log.setLevel('silent');
+log.getLogger('validation.dcmjs').setLevel('silent');
 
 export interface SeriesFile {
   /** Base name. */
@@ -37,7 +38,7 @@ export interface SegSource {
   /** ImageOrientationPatient and PixelSpacing as the files write them. */
   readonly orientation: readonly string[];
   readonly pixelSpacing: readonly string[];
-  /** Elements of the patient and study modules and some of the series, by tag, as the first file has them, in UTF-8. */
+  /** Elements of the patient and study modules and some of the image, by tag, as the first slice has them, in UTF-8. */
   readonly copied: DicomElements;
 }
 
@@ -80,12 +81,10 @@ const COPIED = [
 export async function readSegSource(files: readonly SeriesFile[]): Promise<SegSource> {
   const headers: DicomHeader[] = [];
   const parts: FileParts[] = [];
-  let copied: DicomElements = {};
   for (const file of files) {
     const bytes = await file.read();
     headers.push(parseDicomHeader(bytes, file.name));
     parts.push(partsOf(bytes, file.name));
-    if (headers.length === 1) copied = copyElements(bytes, file.name);
   }
   const { order, voxelToWorld } = arrangeSeries(headers);
   const sorted = order.map((at) => parts[at]!);
@@ -93,6 +92,8 @@ export async function readSegSource(files: readonly SeriesFile[]): Promise<SegSo
   checkUids(sorted);
   const { columns, rows } = headers[0]!;
   const { orientation, pixelSpacing, given } = sorted[0]!;
+  const lowest = files[order[0]!]!;
+  const copied = copyElements(await lowest.read(), lowest.name);
   const content = slices.map(({ sopInstanceUid }) => sopInstanceUid);
   const uid = (kind: SeriesUid): string => given[kind] || uidOf(kind, ...content);
   return {

@@ -10,7 +10,7 @@ import { longString, type Term, termsOf } from './segment-terms.ts';
 
 export interface SegToWrite {
   readonly source: SegSource;
-  /** The label map on the source's own grid [columns, rows, slices]. */
+  /** The label map on the source's own grid [columns, rows, slices], as unsigned bytes. */
   readonly mask: {
     readonly voxels: ArrayLike<number>;
     readonly shape: readonly number[];
@@ -44,8 +44,9 @@ interface Item {
  */
 export function writeDicomSeg(seg: SegToWrite): Uint8Array {
   checkGrid(seg);
-  const labels = new Uint8Array(seg.mask.voxels);
   const { source, structures } = seg;
+  const labels = seg.mask.voxels;
+  if (!(labels instanceof Uint8Array)) throw new TypeError('a label map is made of unsigned bytes');
   const frames = framesOf(labels, source.shape, structures);
   const digest = createHash('sha256').update(labels).digest('hex');
   const identity = [source.uids.series, ...source.slices.map(({ sopInstanceUid }) => sopInstanceUid), digest];
@@ -66,7 +67,8 @@ export function writeDicomSeg(seg: SegToWrite): Uint8Array {
       _vrMap: { PixelData: 'OB' },
     }),
   };
-  return new Uint8Array(file.write());
+  // What the source says of the patient is copied as it stands, also where it is longer than the standard allows.
+  return new Uint8Array(file.write({ allowInvalidVRLength: true }));
 }
 
 const elements = (item: Item): DicomElements => dcmjs.DicomMetaDictionary.denaturalizeDataset(item);

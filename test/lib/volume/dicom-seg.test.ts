@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import dicomParser, { type DataSet } from 'dicom-parser';
@@ -9,6 +10,7 @@ import { readWithDcmqi } from '../../helpers/dcmqi.ts';
 import { type DicomSlice, dicomFile } from '../../helpers/dicom-file.ts';
 import { assertFault, assertRejectsWithFault } from '../../helpers/faults.ts';
 import { readShared, sharedPath, withoutShared } from '../../helpers/shared-data.ts';
+import { REPOSITORY } from '../../helpers/source-tree.ts';
 
 /** Frames of whole bytes: dcmqi takes segments for overlapping where they are not. */
 const [COLUMNS, ROWS, SLICES] = [8, 3, 6];
@@ -161,9 +163,11 @@ describe('a DICOM segmentation', () => {
   }
 
   it('is the same to the byte each time, and another one where mask, names or model are others', async () => {
-    const source = await readSegSource(series());
+    // Slices tell the time of their own.
+    const timed = () => series((k) => ({ more: { '00080033': ['TM', `10000${k}`] } }));
+    const source = await readSegSource(timed());
     const bytes = Buffer.from(write(source));
-    assert.ok(bytes.equals(write(await readSegSource(series().reverse()))));
+    assert.ok(bytes.equals(write(await readSegSource(timed().reverse()))));
     const uid = (seg: Uint8Array) => parse(seg).string('x00080018');
     const others = [
       write(
@@ -199,6 +203,13 @@ describe('a DICOM segmentation', () => {
       ),
       ['Müller^Zoë', 'MRN8675309', '19310213', 'F', '20010203', 'A-77', '20010203', '040506'],
     );
+  });
+
+  it('carries what its source says against the standard as well', async () => {
+    const id = 'MRN'.repeat(40);
+    const more = { '00100020': ['LO', id], '00100030': ['DA', 'the 3rd of May, 1931'] } as const;
+    const data = parse(write(await readSegSource(series(() => ({ patientName: `${'N'.repeat(90)}^Jane`, more })))));
+    assert.deepEqual([text(data, 'x00100020'), text(data, 'x00100030')], [id, 'the 3rd of May, 1931']);
   });
 
   it('says of a structure that was found nowhere that it is empty', async () => {
@@ -275,8 +286,21 @@ describe('the series of a segmentation', () => {
 
   it('is refused where its text cannot be read, and no name is shown', async () => {
     const files = series(() => ({ patientName: 'Doe^Jane', more: { '00080005': ['CS', '\\ISO 2022 IR 87'] } }));
-    await assertRejectsWithFault(readSegSource(files), 'DICOM_CHARACTER_SET', /^3\.dcm/);
+    await assertRejectsWithFault(readSegSource(files), 'DICOM_CHARACTER_SET', /^0\.dcm/);
     await assert.rejects(readSegSource(files), (error: Error) => !/Doe/.test(`${error.message} ${error.cause}`));
+  });
+
+  it('leaves nothing on the console, however odd its elements are', () => {
+    // Element types that only a dictionary has: dcmjs complains of them, and shows values.
+    const odd = dicomFile({ patientName: 'Doe^Jane', more: { '00280106': ['xs', 'Doe'], '00189999': ['ZZ', 'Doe'] } });
+    const script = `
+      import { readSegSource } from './lib/volume/dicom-seg-source.ts';
+      const bytes = Uint8Array.from(Buffer.from('${Buffer.from(odd).toString('base64')}', 'base64'));
+      const { copied } = await readSegSource([{ name: 'a', read: async () => bytes }]);
+      if (!('00100010' in copied)) throw new Error('nothing was read');`;
+    const args = ['--import', 'tsx', '--input-type=module', '-e', script];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: REPOSITORY, encoding: 'utf8' });
+    assert.deepEqual([status, stdout, stderr], [0, '', '']);
   });
 
   const REAL = 'data/ct-dicom/series';
