@@ -5,6 +5,7 @@ import { boxesOf, type Prompt, type PromptsSetting } from '../lib/dataset/prompt
 import {
   decodeSlices,
   encodeSlices,
+  type SliceAxis,
   type SliceStack,
   type SlicesSetting,
   sliceDigests,
@@ -15,7 +16,7 @@ import { decodeVolume, encodeVolume, type PatientFiles, readPatientVolume } from
 import { overlap } from '../lib/metrics/overlap.ts';
 import { renderReport } from '../lib/report/render-report.ts';
 import type { ReportData } from '../lib/report/report-data.ts';
-import { writeMaskOnNativeGrid } from '../lib/volume/nifti-write.ts';
+import { writeMaskOnNativeGrid, writeProbabilityOnNativeGrid } from '../lib/volume/nifti-write.ts';
 
 /**
  * What runs in compute threads: library functions from bytes to bytes, and nothing else. A thread knows neither Temporal
@@ -95,12 +96,23 @@ function score(o: { volume: Uint8Array; slices: Uint8Array; predictions: readonl
   }));
 }
 
-/** A mask by slices onto the scan's own grid. */
-function mask(o: { volume: Uint8Array; masks: Uint8Array; index: readonly number[]; axis: SliceStack['axis'] }) {
+/** A mask by slices onto the scan's own grid, and its probabilities where there are any. */
+function mask(o: {
+  volume: Uint8Array;
+  masks: Uint8Array;
+  probabilities: Float32Array | null;
+  index: readonly number[];
+  axis: SliceAxis;
+  target: string;
+}) {
   const volume = decodeVolume(o.volume);
   const voxels = unsliceMask(o.masks, o.index, volume, o.axis);
+  const probabilities = o.probabilities && unsliceMask(o.probabilities, o.index, volume, o.axis);
   return {
-    bytes: writeMaskOnNativeGrid(voxels, volume),
+    files: {
+      mask: writeMaskOnNativeGrid(voxels, volume, [{ label: 1, name: o.target }]),
+      probability: probabilities && writeProbabilityOnNativeGrid(probabilities, volume),
+    },
     foregroundVoxels: countForeground(voxels),
     overlap: volume.mask && scores(overlap(voxels, volume.mask)),
   };

@@ -3,6 +3,7 @@ import pc from 'picocolors';
 import { POOLS } from '../contracts/queues.ts';
 import { isFault } from '../lib/fault.ts';
 import { EXIT } from './exit-codes.ts';
+import { MASK_FORMATS } from './infer-outputs.ts';
 import { Interrupted } from './interrupt.ts';
 
 /** Faults that end a command before anything was started, or that only a look at a file brings up. */
@@ -91,7 +92,13 @@ function createProgram(done: (code: number) => void): Command {
     .argument('<scan...>', 'NIfTI files or DICOM folders')
     .option('--run <run>', 'the run whose model is used')
     .option('--model <name>', 'or: the champion that a schedule keeps under this name')
-    .requiredOption('-o, --output <path>', 'OUT.nii.gz, or a folder for several scans')
+    .requiredOption('-o, --output <path>', 'OUT.nii.gz (OUT.dcm), or a folder for several scans')
+    .addOption(
+      new Option('--format <format>', 'what the masks are written as; dicom-seg for DICOM folders')
+        .choices(MASK_FORMATS)
+        .default('nifti'),
+    )
+    .option('--probability', 'write the probabilities too, beside each mask')
     .option('--json', 'end with one JSON object on stdout')
     .action(async (scans, options) => done(await (await import('./commands/infer.ts')).inferCommand(scans, options)));
   program

@@ -116,6 +116,8 @@ export const InferWorkflowInput = z.strictObject({
   package: ArtifactRef,
   /** Scans to segment: artifact `patient-files` each. */
   scans: z.array(z.strictObject({ patient: PatientKey, files: ArtifactRef })).min(1),
+  /** Whether the probabilities are wanted beside the masks. */
+  probability: z.boolean().optional(),
 });
 export type InferWorkflowInput = z.infer<typeof InferWorkflowInput>;
 export const InferWorkflowResult = z.strictObject({ stages: z.array(StageSummary), masks: z.array(InferResult) });

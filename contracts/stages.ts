@@ -283,12 +283,20 @@ export const ModelPackage = z.strictObject({
   fingerprint: z.string(),
 });
 export type ModelPackage = z.infer<typeof ModelPackage>;
-export const InferInput = z.strictObject({ package: ArtifactRef, patient: PatientKey, volume: ArtifactRef });
+export const InferInput = z.strictObject({
+  package: ArtifactRef,
+  patient: PatientKey,
+  volume: ArtifactRef,
+  /** Whether the probabilities are wanted beside the mask. */
+  probability: z.boolean().optional(),
+});
 export type InferInput = z.infer<typeof InferInput>;
 export const InferResult = z.strictObject({
   patient: PatientKey,
-  /** A gzipped NIfTI-1 mask (uint8) on the scan's own grid. */
+  /** A gzipped NIfTI mask (uint8, the structure's name in the header) on the scan's own grid. */
   mask: ArtifactRef,
+  /** A gzipped NIfTI file (float32) of the probabilities on the same grid, where they were asked for. */
+  probability: ArtifactRef.optional(),
   foregroundVoxels: z.int(),
   /** Slices that had a prompt. */
   promptedSlices: z.int(),

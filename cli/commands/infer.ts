@@ -14,14 +14,17 @@ import type { Platform } from '../dev/platform.ts';
 import { EXIT } from '../exit-codes.ts';
 import { requireResult } from '../find-run.ts';
 import { followWorkflow, tellFailure } from '../follow-run.ts';
-import { type PlannedOutput, planOutputs, writeOutput } from '../infer-outputs.ts';
+import { type MaskFormat, type PlannedOutput, planOutputs, writeOutput } from '../infer-outputs.ts';
 import { findScan, type Scan } from '../scan-files.ts';
+import { notesOf, openSegSources, segmentationOf } from '../segmentation.ts';
 import { type Session, withSession } from '../session.ts';
 
 export interface InferOptions {
   readonly run?: string;
   readonly model?: string;
   readonly output: string;
+  readonly format: MaskFormat;
+  readonly probability?: boolean;
   readonly json?: boolean;
 }
 
@@ -32,22 +35,38 @@ export async function inferCommand(paths: readonly string[], options: InferOptio
     throw new Fault('USAGE', { at: '--run and --model', ...details });
   }
   const scans = await Promise.all(paths.map(findScan));
-  const outputs = await planOutputs(paths, options.output);
+  const outputs = await planOutputs(paths, options.output, options.format);
+  const sources = options.format === 'dicom-seg' ? await openSegSources(scans) : null;
   return withSession({ json: options.json }, async (session) => {
-    const { platform } = session;
+    const { platform, say } = session;
     const model = await requireResult(options, platform);
+    sources?.forEach((source, at) => {
+      for (const note of notesOf(source)) say(pc.yellow(`${basename(paths[at]!)}: ${note}`));
+    });
     const input: InferWorkflowInput = {
       package: model.package,
       scans: await Promise.all(scans.map((scan) => upload(scan, platform))),
+      ...(options.probability && { probability: true }),
     };
-    return infer(input, outputs, session);
+    const name = { target: model.target, model: model.run };
+    const toFile: ToFile = sources ? (mask, at) => segmentationOf(mask, sources[at]!, name) : (mask) => mask;
+    return infer(input, outputs, toFile, session);
   });
 }
 
-async function infer(input: InferWorkflowInput, outputs: readonly PlannedOutput[], session: Session): Promise<number> {
+/** From the mask of scan `at`, a gzipped NIfTI file, to the file that was asked for. */
+type ToFile = (mask: Uint8Array, at: number) => Uint8Array | Promise<Uint8Array>;
+
+async function infer(
+  input: InferWorkflowInput,
+  outputs: readonly PlannedOutput[],
+  toFile: ToFile,
+  session: Session,
+): Promise<number> {
   const { platform, json, say } = session;
   const hashes = [input.package, ...input.scans.map(({ files }) => files)].map(({ sha256 }) => sha256);
-  const id = `infer-${createHash('sha256').update(hashes.join()).digest('hex').slice(0, 12)}`;
+  const asked = input.probability ? [...hashes, 'probability'] : hashes;
+  const id = `infer-${createHash('sha256').update(asked.join()).digest('hex').slice(0, 12)}`;
   await platform.client.workflow.start<typeof inferWorkflow>(WORKFLOWS.infer, {
     workflowId: id,
     taskQueue: QUEUES.workflow,
@@ -64,11 +83,15 @@ async function infer(input: InferWorkflowInput, outputs: readonly PlannedOutput[
     return EXIT.failed;
   }
   const masks = [];
-  for (const [at, { mask, foregroundVoxels, prompts }] of ending.result.masks.entries()) {
-    const output = outputs[at]!;
-    await writeOutput(output, await platform.artifacts.get(mask));
-    say(`${pc.bold(output.path)}  ${foregroundVoxels} voxels, boxes by \`${prompts}\``);
-    masks.push({ scan: output.scan, mask: output.path, foregroundVoxels, prompts });
+  for (const [at, { mask, probability, foregroundVoxels, prompts }] of ending.result.masks.entries()) {
+    const { scan, path, ...beside } = outputs[at]!;
+    await writeOutput(path, await toFile(await platform.artifacts.get(mask), at));
+    say(`${pc.bold(path)}  ${foregroundVoxels} voxels, boxes by \`${prompts}\``);
+    if (probability) {
+      await writeOutput(beside.probability, await platform.artifacts.get(probability));
+      say(pc.bold(beside.probability));
+    }
+    masks.push({ scan, mask: path, ...(probability && beside), foregroundVoxels, prompts });
   }
   if (json) process.stdout.write(`${JSON.stringify({ run: id, status: 'completed', masks })}\n`);
   return EXIT.ok;

@@ -5,7 +5,7 @@ import { float16, float32 } from '../runtime/tensor.ts';
 import { decode } from '../sam/mask-decoder.ts';
 import type { SamModel } from '../sam/model.ts';
 import { frozenParameters } from '../sam/parameters.ts';
-import { upscaleMask } from '../sam/post-process.ts';
+import { maskOfLogits, upscaleMask } from '../sam/post-process.ts';
 import { scaleBox } from '../sam/processor.ts';
 import { openSession } from './open-session.ts';
 
@@ -93,19 +93,31 @@ export async function segmentSlices(
   width: number,
   signal?: AbortSignal,
 ): Promise<Uint8Array[]> {
+  const logits = await sliceLogits(decoder, slices, height, width, signal);
+  return logits.map(maskOfLogits);
+}
+
+/** Logits [H, W] of slices of one size: in each pixel the largest of all boxes, -infinity in a slice without boxes. */
+export async function sliceLogits(
+  decoder: MaskDecoder,
+  slices: readonly PromptedSlice[],
+  height: number,
+  width: number,
+  signal?: AbortSignal,
+): Promise<Float32Array[]> {
   const { processor, config } = decoder.model;
   const prompted = slices.flatMap(({ embedding, boxes }, slice) =>
     boxes.map((box) => ({ slice, embedding, box: scaleBox(box, height, width, processor) })),
   );
   const predictions = await decoder.predict(prompted, signal);
-  const masks = slices.map(() => new Uint8Array(height * width));
+  const largest = slices.map(() => new Float32Array(height * width).fill(Number.NEGATIVE_INFINITY));
   for (const [i, { logits }] of predictions.entries()) {
     // Tens of milliseconds for each, on the caller's thread: heartbeats and cancellation have their turn in between.
     await setImmediate();
     signal?.throwIfAborted();
-    const mask = masks[prompted[i]!.slice]!;
+    const union = largest[prompted[i]!.slice]!;
     const full = upscaleMask(logits, config.maskSize, height, width, processor);
-    for (let at = 0; at < full.length; at++) if (full[at]! > 0) mask[at] = 1;
+    for (let at = 0; at < full.length; at++) if (full[at]! > union[at]!) union[at] = full[at]!;
   }
-  return masks;
+  return largest;
 }

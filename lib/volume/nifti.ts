@@ -3,7 +3,7 @@ import type { Shape3 } from './affine.ts';
 import { gunzipBounded, gunzipPrefix, isGzip } from './gunzip.ts';
 import { type Datatype, type NiftiHeader, parseNiftiHeader, truncated } from './nifti-header.ts';
 
-export { writeMaskOnNativeGrid, writeNifti } from './nifti-write.ts';
+export { writeMaskOnNativeGrid, writeNifti, writeProbabilityOnNativeGrid } from './nifti-write.ts';
 
 /** Voxels as numbers; 64-bit integers come as float64. */
 export type VoxelArray =

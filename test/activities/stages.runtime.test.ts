@@ -27,6 +27,7 @@ import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { MemoryStore } from '../../lib/artifacts/memory-store.ts';
 import type { ObjectStore, PutOptions } from '../../lib/artifacts/store.ts';
 import { MaskDecoder } from '../../lib/training/decoder.ts';
+import { readNifti } from '../../lib/volume/nifti.ts';
 
 const MODELS = fileURLToPath(new URL('../fixtures', import.meta.url));
 const { source, dataset, split, slices, prompts, training } = RunConfig.parse({
@@ -363,6 +364,19 @@ describe('the stages, as activities over a store', () => {
     const mask = await run(worker.infer, { package: packaged.package, patient: patient.patient, volume });
     assert.equal(mask.prompts, 'lungs');
     assert.ok(mask.foregroundVoxels > 0 && mask.overlap!.dice > 0.2, JSON.stringify(mask.overlap));
+    assert.equal(mask.probability, undefined);
+
+    const asked = { package: packaged.package, patient: patient.patient, volume, probability: true };
+    const both = await run(worker.infer, asked);
+    assert.deepEqual([both.reused, both.mask.sha256], [false, mask.mask.sha256]);
+    const [found, likely] = await Promise.all(
+      [both.mask, both.probability!].map(async (ref) => readNifti(await artifacts.get(ref), ref.kind)),
+    );
+    assert.equal(likely!.datatype, 'float32');
+    assert.deepEqual(likely!.voxelToWorld, found!.voxelToWorld);
+    // The mask is where the probability is above a half.
+    assert.ok(likely!.voxels.every((value, at) => (value > 0.5 ? 1 : 0) === found!.voxels[at]));
+    assert.ok(likely!.voxels.every((value) => value >= 0 && value <= 1));
 
     const divided = await run(worker.split, {
       patients: sliced.map(({ patient, volume, slices }) => ({ patient, volume, slices, split: null })),

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import dicomParser from 'dicom-parser';
 import { isAlive } from '../../infra/dev/lock.mjs';
 import { phantomFiles } from '../../lib/dataset/phantom.ts';
 import { readNifti } from '../../lib/volume/nifti.ts';
 import { type Finished, Home, lastJson, type Running, survivors, TINY } from '../helpers/cli.ts';
+import { writePhantomSeries } from '../helpers/dicom-series.ts';
 
 /** One `samflow dev` and the commands that other terminals give to it: servers start once, and one run serves them all. */
 
@@ -102,6 +104,47 @@ describe('samflow infer', () => {
     assert.ok(before.equals(await readFile(out)));
   });
 
+  it('writes the probabilities beside a mask that asks for them, above a half where the mask is', async () => {
+    const out = join(folder, 'sure.nii.gz');
+    const ended = await home.run('infer', scans[1]!, '--run', done, '-o', out, '--probability', '--json');
+    const [{ mask, probability }] = lastJson(ended).masks;
+    assert.deepEqual([mask, probability], [out, join(folder, 'sure-probability.nii.gz')]);
+    const [labels, values] = await Promise.all(
+      [mask, probability].map(async (path) => readNifti(await readFile(path), 'file')),
+    );
+    assert.deepEqual([values!.shape, values!.voxelToWorld], [labels!.shape, labels!.voxelToWorld]);
+    assert.ok(values!.voxels.every((value, at) => (value > 0.5 ? 1 : 0) === labels!.voxels[at]));
+  });
+
+  it('writes a segmentation of a DICOM folder into the user’s own, and of the patient’s name no more than the files into the store', async () => {
+    const name = 'Quackenbush^Thaddeus';
+    await writePhantomSeries(join(folder, 'series'), 23, name);
+    const out = join(folder, 'lungs.dcm');
+    const args = ['--run', done, '-o', out, '--format', 'dicom-seg', '--json'];
+    const ended = await home.run('infer', join(folder, 'series'), ...args);
+    assert.equal(ended.code, 0, ended.stderr);
+    const bytes = await readFile(out);
+    const data = dicomParser.parseDicom(bytes);
+    const { dataOffset, length } = data.elements.x7fe00010!;
+    const bits = [...bytes.subarray(dataOffset, dataOffset + length)].flatMap((byte) => [...byte.toString(2)]);
+    const [{ foregroundVoxels }] = lastJson(ended).masks;
+    assert.ok(foregroundVoxels > 0);
+    assert.equal(bits.filter((bit) => bit === '1').length, foregroundVoxels);
+    assert.equal(data.string('x00100010'), name);
+
+    let scans = 0;
+    for (const entry of await readdir(home.dir, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const path = join(entry.parentPath, entry.name);
+      const kept = await readFile(path);
+      assert.ok(!kept.includes(data.string('x00080018')!), path);
+      if (kept.toString('latin1', 128, 132) === 'DICM') scans += kept.includes('Quackenbush') ? 1 : 0;
+      else assert.ok(!kept.includes('Quackenbush'), path);
+    }
+    // A control: the slices themselves are in the store, and are found.
+    assert.equal(scans, (await readdir(join(folder, 'series'))).length);
+  });
+
   const REFUSED: [claim: string, args: () => string[], message: RegExp][] = [
     [
       'an unknown run',
@@ -115,6 +158,11 @@ describe('samflow infer', () => {
       /none\.nii: found nothing.*\[SCAN_MISSING\]/,
     ],
     ['an output that is no mask', () => [scans[0]!, '--run', done, '-o', 'a.png'], /--output a\.png.*\[USAGE\]/],
+    [
+      'a segmentation of a scan that is no DICOM',
+      () => [scans[0]!, '--run', done, '-o', 'a.dcm', '--format', 'dicom-seg'],
+      /no DICOM series.*\[USAGE\]/,
+    ],
     ['one file for two scans', () => [...scans, '--run', done, '-o', 'a.nii.gz'], /one file for 2 scans.*\[USAGE\]/],
     ['neither run nor model', () => [scans[0]!, '-o', 'a.nii.gz'], /--run and --model.*\[USAGE\]/],
   ];
