@@ -1,3 +1,4 @@
+import type { Device } from '../lib/runtime/session.ts';
 import { readSamConfig } from '../lib/sam/config.ts';
 import { madeUpModel } from '../lib/sam/made-up-model.ts';
 import type { SamModel } from '../lib/sam/model.ts';
@@ -17,9 +18,14 @@ import type { BenchRow } from './row.ts';
 const ROWS: readonly EngineRow[] = [stepRow, boxesRow, adamRow, encodeRow, int8Row, resizeRow, epochsRow, memoryRow];
 export const ENGINE_ROWS: readonly string[] = ROWS.map(({ name }) => name);
 
-/** The engine against PyTorch, Pillow and NumPy, side by side in one run; `names` in any order. */
-export async function engineRows(names: readonly string[], say: (line: string) => void): Promise<BenchRow[]> {
-  const started = ReferenceProcess.start(THREADS);
+/** The engine against PyTorch, Pillow and NumPy, side by side in one run, both on the device; `names` in any order. */
+export async function engineRows(
+  names: readonly string[],
+  device: Device,
+  say: (line: string) => void,
+): Promise<BenchRow[]> {
+  const session = { threads: THREADS, device };
+  const started = ReferenceProcess.start(session);
   // Each row says why there is no reference.
   const pid = await started.then(
     (reference) => reference.pid,
@@ -37,7 +43,7 @@ export async function engineRows(names: readonly string[], say: (line: string) =
           model ??= madeUpModel(readSamConfig({}));
           return model;
         },
-        ...{ measured, say, otherWork: otherWork(pid) },
+        ...{ session, measured, say, otherWork: otherWork(pid) },
       });
       measured.set(name, found[0]!);
       rows.push(...found);

@@ -28,7 +28,7 @@ export const memoryRow: EngineRow = {
 };
 
 const referencePeak: Run = async () => {
-  const reference = await ReferenceProcess.start(THREADS);
+  const reference = await ReferenceProcess.start({ threads: THREADS, device: 'cpu' });
   try {
     return gibibytes(await reference.run('memory'));
   } finally {

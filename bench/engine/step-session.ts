@@ -1,21 +1,26 @@
 import { sizeOf } from '../../lib/graph/index.ts';
+import type { SessionOptions } from '../../lib/runtime/session.ts';
 import { float16, float32, type Tensor } from '../../lib/runtime/tensor.ts';
 import { formula } from '../../lib/sam/formula.ts';
 import type { SamModel } from '../../lib/sam/model.ts';
 import type { BatchShape } from '../../lib/training/mask-graph.ts';
 import { maskTraining } from '../../lib/training/mask-training.ts';
 import { StepSession } from '../../lib/training/step.ts';
-import { THREADS } from './bench.ts';
 
 /** A training step as a run makes it: kept embeddings, the decoder learns by Adam on Dice and cross-entropy. */
-export async function openStep(model: SamModel, shape: BatchShape, passes = 1): Promise<StepSession> {
+export async function openStep(
+  model: SamModel,
+  shape: BatchShape,
+  session: Omit<SessionOptions, 'fold'>,
+  passes = 1,
+): Promise<StepSession> {
   const optimiser = { optimiser: 'adam', weightDecay: 0, clipNorm: 0, accumulate: 1 } as const;
   const { step, start } = maskTraining(
     model,
     { shape, passes },
     { seed: 0, train: 'decoder', loss: 'dice-ce', ...optimiser },
   );
-  return StepSession.open(step, { weights: start }, { threads: THREADS });
+  return StepSession.open(step, { weights: start }, session);
 }
 
 /** A batch of made-up embeddings, boxes and targets. */
