@@ -41,8 +41,7 @@ function configFault(at: string, found: string, expected: string, fix: string): 
 }
 
 /** Activities at a time. A gpu worker has one slot, so that a second attempt never starts beside one that hangs. */
-export const SLOTS: Readonly<Record<Pool, number>> = {
-  io: 16,
-  cpu: Math.max(1, availableParallelism()),
-  gpu: 1,
-};
+export function slotsOf(pool: Pool, { cpuSlots }: WorkerEnvironment): number {
+  const slots = { io: 16, cpu: cpuSlots ?? Math.max(1, availableParallelism()), gpu: 1 } satisfies Record<Pool, number>;
+  return slots[pool];
+}

@@ -1,7 +1,8 @@
 import type { Worker } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
+import type { Pool } from '../contracts/queues.ts';
 import { isFault } from '../lib/fault.ts';
-import { readWorkerConfig, type WorkerConfig } from './config.ts';
+import { readWorkerConfig, slotsOf, type WorkerConfig } from './config.ts';
 import { openDeps } from './deps.ts';
 import { reportHealth } from './health.ts';
 import { installRuntime, openLog, shutdownRuntime } from './log.ts';
@@ -31,7 +32,8 @@ async function serve(config: WorkerConfig, stop: AbortSignal): Promise<void> {
     const temporal = await connectTemporal(log, stop);
     if (pools.includes('io')) await ensureSearchAttributes(temporal, log);
     const activities = createActivities(open.deps);
-    const workers = (await Promise.all(pools.map((pool) => createPool(pool, activities, temporal)))).flat();
+    const create = (pool: Pool) => createPool(pool, slotsOf(pool, worker), activities, temporal);
+    const workers = (await Promise.all(pools.map(create))).flat();
     const endHealth = worker.healthFile === null ? () => {} : reportHealth(worker.healthFile, workers);
     await runUntil(stop, workers, () => log.info({ namespace: temporal.namespace }, 'ready'));
     endHealth();

@@ -303,6 +303,12 @@ describe('the Kubernetes manifests', () => {
     assert.equal(find('Deployment', 'samflow-gpu').spec.strategy.type, 'Recreate');
   });
 
+  it('let a cpu worker hold one volume at a time: its memory is that of one, whatever cores the node has', () => {
+    const [{ env, resources }] = find('Deployment', 'samflow-cpu').spec.template.spec.containers;
+    const value = (name: string): string => env.find((entry: Yaml) => entry.name === name)?.value;
+    assert.deepEqual([value('SAMFLOW_CPU_SLOTS'), resources.limits.memory], ['1', '2Gi']);
+  });
+
   it('let nobody call a worker, and let workers call only what they need', () => {
     const { spec }: Yaml = find('NetworkPolicy', 'workers');
     assert.deepEqual(spec.ingress, []);
