@@ -1,15 +1,14 @@
 import { Command, CommanderError, Option } from 'commander';
-import pc from 'picocolors';
 import { POOLS } from '../contracts/queues.ts';
-import { isFault } from '../lib/fault.ts';
 import { EXIT } from './exit-codes.ts';
 import { Interrupted } from './interrupt.ts';
-
-/** Faults that end a command before anything was started, or that only a look at a file brings up. */
-const AT_RUN_TIME = /^(SERVER|WORKER|TEMPORAL|STORE|TOOL)_/;
+import { tellError } from './tell-error.ts';
 
 /** Runs one command line; returns the process's exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
+  const json = argv.includes('--json');
+  // Thrown where nobody waits for it, in a timer or a stream: the same sentence, and an end.
+  process.once('uncaughtException', (error) => process.exit(tellError(error, json)));
   let code: number = EXIT.ok;
   const program = createProgram((exit) => {
     code = exit;
@@ -20,9 +19,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     if (error instanceof Interrupted) return EXIT.interrupted;
-    if (!isFault(error)) throw error;
-    process.stderr.write(`${pc.red('✗')} ${error.message}\n`);
-    return AT_RUN_TIME.test(error.code) ? EXIT.failed : EXIT.usage;
+    return tellError(error, json);
   }
 }
 

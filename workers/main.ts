@@ -9,17 +9,11 @@ import { installRuntime, openLog, shutdownRuntime } from './log.ts';
 import { createPool } from './pools.ts';
 import { connectTemporal, ensureSearchAttributes, persist } from './temporal.ts';
 
-/** The one entry of every pool. Runs until it is told to stop; returns the process's exit code. */
-export async function runWorker(pools: readonly string[], env: NodeJS.ProcessEnv, stop: AbortSignal): Promise<number> {
+/** The one entry of every pool. Runs until it is told to stop. @throws Fault WORKER_CONFIG, and whatever ends a worker */
+export async function runWorker(pools: readonly string[], env: NodeJS.ProcessEnv, stop: AbortSignal): Promise<void> {
   // Workers know no time zone: nothing they write may depend on where they stand.
   process.env.TZ = 'UTC';
-  try {
-    await serve(readWorkerConfig(pools, env), stop);
-    return 0;
-  } catch (error) {
-    console.error(isFault(error) ? error.message : error);
-    return isFault(error) && error.code === 'WORKER_CONFIG' ? 2 : 1;
-  }
+  await serve(readWorkerConfig(pools, env), stop);
 }
 
 async function serve(config: WorkerConfig, stop: AbortSignal): Promise<void> {

@@ -15,7 +15,7 @@ import { EXIT } from '../exit-codes.ts';
 import { requireResult } from '../find-run.ts';
 import { followWorkflow, tellFailure } from '../follow-run.ts';
 import { type PlannedOutput, planOutputs, writeOutput } from '../infer-outputs.ts';
-import { findScan, type Scan } from '../scan-files.ts';
+import { findScan, requireReadable, type Scan } from '../scan-files.ts';
 import { type Session, withSession } from '../session.ts';
 
 export interface InferOptions {
@@ -32,6 +32,7 @@ export async function inferCommand(paths: readonly string[], options: InferOptio
     throw new Fault('USAGE', { at: '--run and --model', ...details });
   }
   const scans = await Promise.all(paths.map(findScan));
+  await requireReadable(scans);
   const outputs = await planOutputs(paths, options.output);
   return withSession({ json: options.json }, async (session) => {
     const { platform } = session;

@@ -54,6 +54,7 @@ export async function createScheduleCommand(file: string, { every, cron, set }: 
         },
       });
     } catch (error) {
+      if (cron !== undefined && error instanceof TypeError) throw badCron(cron, error);
       if (!(error instanceof ScheduleAlreadyRunning)) throw error;
       const fix = `Delete it first: samflow schedule delete ${prepared.config.name}`;
       const details = { found: 'a schedule of this name', expected: 'a new name', fix };
@@ -141,6 +142,12 @@ async function startedBy(name: string, before: Description, session: Session): P
     if (info.numActionsTaken > before.info.numActionsTaken && latest) return latest.action.workflow.workflowId;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
+}
+
+/** The server alone knows what an expression may be; the client makes a TypeError of what it says. */
+function badCron(cron: string, cause: TypeError): Fault {
+  const details = { at: '--cron', found: `\`${cron}\` (${cause.message})`, expected: 'a cron expression, in UTC' };
+  return new Fault('USAGE', { ...details, fix: 'Write e.g. --cron "0 3 * * *" for three in the morning' }, { cause });
 }
 
 function parseInterval(text: string): number {

@@ -1,16 +1,67 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { Home, lastJson } from '../helpers/cli.ts';
 
-const COMMAND = fileURLToPath(new URL('../../cli/samflow.mjs', import.meta.url));
+let home: Home;
+before(async () => {
+  home = await Home.make();
+});
+after(() => rm(home.dir, { recursive: true }));
+
+const noStack = (text: string): void => assert.doesNotMatch(text, /^\s+at .*:\d+:\d+\)?$/m);
 
 describe('the command', () => {
-  it('refuses a Node that is too old in one sentence, before it loads anything that such a Node cannot read', () => {
+  it('refuses a Node that is too old in one sentence, before it loads anything that such a Node cannot read', async () => {
     const versions = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.5.1' } })";
-    const args = ['--import', `data:text/javascript,${versions}`, COMMAND, 'status'];
-    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
-    assert.deepEqual([status, stdout], [2, '']);
+    const args = ['--import', `data:text/javascript,${versions}`, 'cli/samflow.mjs', 'status'];
+    const { code, stdout, stderr } = await home.launch(process.execPath, args).finished;
+    assert.deepEqual([code, stdout], [2, '']);
     assert.match(stderr, /^samflow: this is Node 20\.5\.1, and samflow needs >=20\.6\. Install a newer one .*\n$/);
+  });
+});
+
+describe('a Temporal configuration that cannot be used', () => {
+  let toml: string;
+  before(async () => {
+    toml = join(await mkdtemp(join(tmpdir(), 'samflow-toml-')), 'temporal.toml');
+    await writeFile(toml, '[profile.default]\naddress = "127.0.0.1:1"\napi_key = secret\n');
+  });
+  after(() => rm(join(toml, '..'), { recursive: true }));
+
+  const CASES: [claim: string, env: () => NodeJS.ProcessEnv, message: RegExp][] = [
+    [
+      'a profile that is not there',
+      () => ({ TEMPORAL_PROFILE: 'bogus' }),
+      /^✗ TEMPORAL_PROFILE: found `bogus`, .*\[CONFIG\]\n$/,
+    ],
+    [
+      'a file that is no TOML, of which nothing is shown',
+      () => ({ TEMPORAL_CONFIG_FILE: toml, TEMPORAL_PROFILE: 'default' }),
+      /^✗ TEMPORAL_CONFIG_FILE: found no TOML in line 3 \(Invalid TOML document: [^\n]*\[CONFIG\]\n$/,
+    ],
+    [
+      'a certificate that is not there',
+      () => ({ TEMPORAL_ADDRESS: '127.0.0.1:1', TEMPORAL_TLS_SERVER_CA_CERT_PATH: join(toml, '..', 'none.pem') }),
+      /^✗ \S+none\.pem: found nothing at this path \(ENOENT, open\), .*\[FILE_ACCESS\]\n$/,
+    ],
+  ];
+  for (const [claim, env, message] of CASES) {
+    it(`is refused in one sentence with exit code 2: ${claim}`, async () => {
+      const { code, stdout, stderr } = await home.with(env()).run('status');
+      assert.deepEqual([code, stdout], [2, '']);
+      assert.match(stderr, message);
+      assert.doesNotMatch(stderr, /secret/);
+    });
+  }
+
+  it('shows where it comes from when SAMFLOW_DEBUG is set, and its code to a script', async () => {
+    const env = { TEMPORAL_PROFILE: 'bogus', SAMFLOW_DEBUG: '1' };
+    const ended = await home.with(env).run('status', '--json');
+    assert.match(ended.stderr, /\[CONFIG\]\nError: Profile 'bogus' not found in config data\n {4}at /);
+    assert.equal(lastJson(ended).failure.code, 'CONFIG');
+    noStack((await home.with({ ...env, SAMFLOW_DEBUG: '' }).run('status')).stderr);
   });
 });
