@@ -10,6 +10,7 @@ import { QUEUES } from '../../contracts/queues.ts';
 import type { PatientFiles } from '../../contracts/stages.ts';
 import { Fault } from '../../lib/fault.ts';
 import type { inferWorkflow } from '../../workflows/infer.ts';
+import { checkOutputs } from '../check-outputs.ts';
 import type { Platform } from '../dev/platform.ts';
 import { EXIT } from '../exit-codes.ts';
 import { requireResult } from '../find-run.ts';
@@ -34,6 +35,10 @@ export async function inferCommand(paths: readonly string[], options: InferOptio
   const scans = await Promise.all(paths.map(findScan));
   await requireReadable(scans);
   const outputs = await planOutputs(paths, options.output);
+  await checkOutputs(
+    outputs.map(({ path }) => path),
+    scans,
+  );
   return withSession({ json: options.json }, async (session) => {
     const { platform } = session;
     const model = await requireResult(options, platform);
