@@ -18,7 +18,10 @@ export async function main(argv: readonly string[]): Promise<number> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    if (error instanceof Interrupted) return EXIT.interrupted;
+    if (error instanceof Interrupted) {
+      process.stderr.write('\nStopped.\n');
+      return EXIT.interrupted;
+    }
     return tellError(error, json);
   }
 }

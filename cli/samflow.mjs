@@ -11,4 +11,7 @@ if (problem) {
 if (!process.features.typescript) (await import('tsx/esm/api')).register();
 const { main } = await import('./main.ts');
 
-process.exitCode = await main(process.argv);
+const code = await main(process.argv);
+// Stopped by the user: what was under way then, a connection that nobody takes, holds nobody up.
+if (code === 130) process.exit(code);
+process.exitCode = code;

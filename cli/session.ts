@@ -28,7 +28,7 @@ export async function withSession(
   const say = (line: string): void => void (json ? process.stderr : process.stdout).write(`${line}\n`);
   const report = (line: string): void => void process.stderr.write(`${pc.dim(line)}\n`);
   const signal = onInterrupt();
-  const platform = await openPlatform({ stateDir, env: process.env, report, workers });
+  const platform = await openPlatform({ stateDir, env: process.env, report, workers, signal });
   const stays = keep || platform.joined;
   try {
     signal.throwIfAborted();

@@ -16,7 +16,7 @@ export async function devCommand({ stop = false }: { readonly stop?: boolean }):
   }
   const signal = onInterrupt();
   const report = (line: string): void => void process.stderr.write(`${pc.dim(line)}\n`);
-  const platform = await openPlatform({ stateDir, env: process.env, report, workers: true });
+  const platform = await openPlatform({ stateDir, env: process.env, report, workers: true, signal });
   try {
     console.log(`Temporal  ${platform.temporalAddress}`);
     if (platform.uiUrl) console.log(`Web UI    ${platform.uiUrl}`);

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { Home, lastJson } from '../helpers/cli.ts';
+import { Home, lastJson, survivors } from '../helpers/cli.ts';
+import { writeEndlessGo } from '../helpers/scripts.ts';
+import { until } from '../helpers/until.ts';
 
 let home: Home;
 before(async () => {
@@ -20,6 +22,27 @@ describe('the command', () => {
     const { code, stdout, stderr } = await home.launch(process.execPath, args).finished;
     assert.deepEqual([code, stdout], [2, '']);
     assert.match(stderr, /^samflow: this is Node 20\.5\.1, and samflow needs >=20\.6\. Install a newer one .*\n$/);
+  });
+});
+
+describe('Ctrl-C while a server is being built', () => {
+  it('ends the command at once with exit code 130, and leaves neither a process nor half a binary', async () => {
+    const [go, pids] = [join(home.dir, 'go'), join(home.dir, 'pids')];
+    await writeEndlessGo(go, pids);
+    for (const args of [['demo'], ['dev']]) {
+      await rm(pids, { force: true });
+      const running = home.with({ PATH: `${go}:/usr/bin:/bin` }).start(...args);
+      const built = await until(() => readFile(pids, 'utf8').catch(() => null));
+      const began = performance.now();
+      running.child.kill('SIGINT');
+      const { code, stderr } = await running.finished;
+      // A second, mostly; the build would go on for a minute.
+      assert.ok(performance.now() - began < 5_000, `${args}: ${performance.now() - began} ms`);
+      assert.equal(code, 130, stderr);
+      assert.match(stderr, /\nStopped\.\n$/);
+      assert.deepEqual(await survivors(built.trim().split(' ').map(Number)), []);
+      assert.deepEqual(await readdir(join(home.dir, 'bin')), []);
+    }
   });
 });
 
