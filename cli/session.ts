@@ -1,5 +1,6 @@
 import pc from 'picocolors';
-import { openPlatform, type Platform, stateDirOf } from './dev/platform.ts';
+import { stateDirOf } from './dev/folders.ts';
+import { openPlatform, type Platform } from './dev/platform.ts';
 import { EXIT } from './exit-codes.ts';
 import type { FollowOptions } from './follow-run.ts';
 import { Interrupted, onInterrupt } from './interrupt.ts';

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import pc from 'picocolors';
 import { stopDevServers } from '../../infra/dev/servers.ts';
-import { openPlatform, stateDirOf } from '../dev/platform.ts';
+import { stateDirOf } from '../dev/folders.ts';
+import { openPlatform } from '../dev/platform.ts';
 import { stopDevWorkers } from '../dev/workers.ts';
 import { EXIT } from '../exit-codes.ts';
 import { onInterrupt } from '../interrupt.ts';

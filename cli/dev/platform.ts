@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { StoreEnvironment } from '../../contracts/environment.ts';
@@ -12,6 +12,7 @@ import { S3Store } from '../../lib/artifacts/s3-store.ts';
 import type { ObjectStore } from '../../lib/artifacts/store.ts';
 import { Fault } from '../../lib/fault.ts';
 import { toFault } from '../to-fault.ts';
+import { cacheDirOf } from './folders.ts';
 import { type DevWorkers, startDevWorkers } from './workers.ts';
 
 /** Where runs happen: servers and workers of ours, or those that the environment names. */
@@ -43,9 +44,6 @@ export interface PlatformOptions {
   /** Ends the opening: what was begun by then is ended too. */
   readonly signal?: AbortSignal | undefined;
 }
-
-/** The folder of servers' data, logs and results; in the working directory unless SAMFLOW_HOME names another. */
-export const stateDirOf = (env: NodeJS.ProcessEnv): string => resolve(env.SAMFLOW_HOME ?? '.samflow');
 
 export async function openPlatform(options: PlatformOptions): Promise<Platform> {
   return options.env.TEMPORAL_ADDRESS || options.env.TEMPORAL_PROFILE
@@ -99,7 +97,7 @@ async function startEmbedded({ stateDir, env, report, workers: wanted, signal }:
             ...(s3.accessKeyId && { SAMFLOW_S3_ACCESS_KEY_ID: s3.accessKeyId }),
             ...(s3.secretAccessKey && { SAMFLOW_S3_SECRET_ACCESS_KEY: s3.secretAccessKey }),
             SAMFLOW_PATIENT_KEY: env.SAMFLOW_PATIENT_KEY ?? patientKey,
-            SAMFLOW_CACHE: env.SAMFLOW_CACHE ?? join(stateDir, 'cache'),
+            SAMFLOW_CACHE: cacheDirOf(env),
           },
         })
       : null;
