@@ -8,9 +8,20 @@ export function tellError(error: unknown, json: boolean): number {
   // Whoever read our output has seen enough (`| head`), and hears nothing more.
   if ((error as NodeJS.ErrnoException).code === 'EPIPE') return EXIT.failed;
   const fault = toFault(error);
-  const { code, message } = fault;
-  process.stderr.write(`${pc.red('✗')} ${message}\n`);
+  tell(fault, json);
   if (process.env.SAMFLOW_DEBUG) process.stderr.write(`${inspect(fault.cause ?? fault)}\n`);
-  if (json) process.stdout.write(`${JSON.stringify({ failure: { code, message } })}\n`);
   return exitCodeOf(fault);
+}
+
+/** The same for a command line that the parser refuses, in its words; they may be two lines. */
+export function tellUsage(said: string, command: string, json: boolean): number {
+  const sentence = said.replace(/^error: /, '').replace(/\.?\n(\(.*\))$/, ' $1');
+  const message = `${command}: ${sentence.replace(/\.$/, '')}. See \`${command} --help\`. [USAGE]`;
+  tell({ code: 'USAGE', message }, json);
+  return EXIT.usage;
+}
+
+function tell({ code, message }: { readonly code: string; readonly message: string }, json: boolean): void {
+  process.stderr.write(`${pc.red('✗')} ${message}\n`);
+  if (json) process.stdout.write(`${JSON.stringify({ failure: { code, message } })}\n`);
 }

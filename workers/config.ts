@@ -14,7 +14,12 @@ export interface WorkerConfig {
 export function readWorkerConfig(pools: readonly string[], env: NodeJS.ProcessEnv): WorkerConfig {
   for (const pool of pools) {
     if (!(POOLS as readonly string[]).includes(pool)) {
-      throw configFault('--pool', `\`${pool}\``, `some of ${POOLS.join(', ')}`, 'Name pools, e.g. --pool io,cpu');
+      throw configFault(
+        '--pool',
+        pool ? `\`${pool}\`` : 'nothing',
+        `some of ${POOLS.join(', ')}`,
+        'Name pools, e.g. --pool io,cpu',
+      );
     }
   }
   const config = { pools: pools as Pool[], store: read(StoreEnvironment, env), worker: read(WorkerEnvironment, env) };

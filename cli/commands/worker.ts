@@ -11,6 +11,10 @@ const PROGRAM = pathToFileURL(fileURLToPath(new URL('../../workers/main.ts', imp
 /** `samflow worker --pool io,cpu,gpu`: serves queues until it is told to stop. */
 export async function workerCommand({ pool }: { readonly pool: string }): Promise<number> {
   const { runWorker }: WorkerProgram = await import(PROGRAM);
-  await runWorker(pool.split(','), process.env, onInterrupt());
+  await runWorker(
+    pool.split(',').map((word) => word.trim()),
+    process.env,
+    onInterrupt(),
+  );
   return EXIT.ok;
 }

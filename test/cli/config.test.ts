@@ -23,13 +23,13 @@ const CASES: Case[] = [
     'a misspelt key',
     `${GOOD}trainin: { epochs: 3 }`,
     [],
-    'trainin: found a key that samflow does not know, expected one of name, preset, device, source, dataset, split, model, slices, prompts, training. Did you mean `training`?. [CONFIG]',
+    'trainin: found a key that samflow does not know, expected one of name, preset, device, source, dataset, split, model, slices, prompts, training. Did you mean `training`? [CONFIG]',
   ],
   [
     'a misspelt key inside a section',
     `${GOOD}training: { epoch: 3 }`,
     [],
-    'training.epoch: found a key that samflow does not know, expected one of seed, train, epochs, patience, batchBoxes, boxesPerImage, accumulate, loss, optimiser, learningRate, weightDecay, warmupSteps, schedule, clipNorm, checkpointEverySteps. Did you mean `epochs`?. [CONFIG]',
+    'training.epoch: found a key that samflow does not know, expected one of seed, train, epochs, patience, batchBoxes, boxesPerImage, accumulate, loss, optimiser, learningRate, weightDecay, warmupSteps, schedule, clipNorm, checkpointEverySteps. Did you mean `epochs`? [CONFIG]',
   ],
   [
     'a key of another kind of source',
@@ -41,13 +41,13 @@ const CASES: Case[] = [
     'an unknown kind of source',
     GOOD.replace('phantom', 'phantm'),
     [],
-    'source.kind: found `phantm` (text), expected one of local, http, phantom. Did you mean `phantom`?. [CONFIG]',
+    'source.kind: found `phantm` (text), expected one of local, http, phantom. Did you mean `phantom`? [CONFIG]',
   ],
   [
     'an unknown word',
     `${GOOD}slices: { window: lungs }`,
     [],
-    'slices.window: found `lungs` (text), expected one of lung, soft-tissue, bone, brain, seed. Did you mean `lung`?. [CONFIG]',
+    'slices.window: found `lungs` (text), expected one of lung, soft-tissue, bone, brain, seed. Did you mean `lung`? [CONFIG]',
   ],
   [
     'half of a window',

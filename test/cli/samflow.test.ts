@@ -25,6 +25,55 @@ describe('the command', () => {
   });
 });
 
+describe('a command line that cannot be used', () => {
+  const REFUSED: [args: string[], message: RegExp][] = [
+    [['rn'], /^✗ samflow: unknown command 'rn' \(Did you mean run\?\)\. See `samflow --help`\. \[USAGE\]\n$/],
+    [['run'], /^✗ samflow run: missing required argument 'config'\. See `samflow run --help`\. \[USAGE\]\n$/],
+    [
+      ['schedule', 'create', '--foo'],
+      /^✗ samflow schedule create: unknown option '--foo'\. See `samflow schedule create --help`/,
+    ],
+    [['worker', '--pool', 'gpus'], /^✗ --pool: found `gpus`, expected some of io, cpu, gpu\. .*\[WORKER_CONFIG\]\n$/],
+  ];
+  for (const [args, message] of REFUSED) {
+    it(`is refused in one sentence with exit code 2: samflow ${args.join(' ')}`, async () => {
+      const { code, stdout, stderr } = await home.run(...args);
+      assert.deepEqual([code, stdout], [2, '']);
+      assert.match(stderr, message);
+    });
+  }
+
+  it('gives its code to a script', async () => {
+    assert.equal(lastJson(await home.run('status', '--json', '--foo')).failure.code, 'USAGE');
+  });
+});
+
+describe('help', () => {
+  it('has a sentence for every command, argument and option, and fits eighty columns', async () => {
+    const { stdout } = await home.run('--help');
+    const commands = [...stdout.matchAll(/^ {2}([a-z]+) .*[[<]/gm)].map((match) => [match[1]!]);
+    const parts = ['create', 'list', 'trigger', 'delete'].map((name) => ['schedule', name]);
+    assert.ok(commands.length >= 10);
+    for (const words of [[], ...commands, ['schedule'], ...parts]) {
+      const { code, stdout: text } = await home.run(...words, '--help');
+      assert.equal(code, 0);
+      assert.ok(Math.max(...text.split('\n').map((line) => line.length)) <= 80, text);
+      // A term alone in its line has its sentence in the next one.
+      const bare = text
+        .split('\n')
+        .filter((line, at, lines) => /^ {2}\S+( \S+)*$/.test(line) && !/^ {10}/.test(lines[at + 1] ?? ''));
+      assert.deepEqual(bare, [], words.join(' '));
+      assert.doesNotMatch(text, /default: \[\]/);
+    }
+  });
+
+  it('goes to stdout, and so does the version', async () => {
+    const { code, stdout, stderr } = await home.run('--version');
+    const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+    assert.deepEqual([code, stdout, stderr], [0, `${version}\n`, '']);
+  });
+});
+
 describe('Ctrl-C while a server is being built', () => {
   it('ends the command at once with exit code 130, and leaves neither a process nor half a binary', async () => {
     const [go, pids] = [join(home.dir, 'go'), join(home.dir, 'pids')];
