@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { access, constants, readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { isSeriesFile } from '../lib/dataset/pairing.ts';
 import { Fault } from '../lib/fault.ts';
@@ -19,4 +19,9 @@ export async function findScan(path: string): Promise<Scan> {
   const found = info ? 'an empty folder' : 'nothing at this path';
   const expected = 'a NIfTI file or a DICOM folder';
   throw new Fault('SCAN_MISSING', { at: basename(path), found, expected, fix: 'Correct the path' });
+}
+
+/** Told before servers are started for them. @throws what the file system says of a file that may not be read */
+export async function requireReadable(scans: readonly Scan[]): Promise<void> {
+  for (const file of scans.flatMap(({ files }) => files)) await access(file, constants.R_OK);
 }

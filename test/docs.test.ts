@@ -176,7 +176,7 @@ describe('the configuration reference', () => {
 
 describe('the list of error codes', () => {
   /** Words in capitals that are not codes of ours: environment variables, and codes of Node and of servers. */
-  const OTHERS = /^(SAMFLOW|TEMPORAL_(ADDRESS|PROFILE|NAMESPACE|UI)|AWS|ERR|NODE|ORT|ONNXRUNTIME|Z)(_|$)/;
+  const OTHERS = /^(SAMFLOW|TEMPORAL_(ADDRESS|PROFILE|CONFIG|NAMESPACE|UI)|AWS|ERR|NODE|ORT|ONNXRUNTIME|Z)(_|$)/;
   /** Files of failures that are no faults; their codes may be one word. */
   const FAILURES = ['contracts/failure-codes.ts', 'cli/run-failure.ts'];
   const codesOf = (file: string): string[] => {

@@ -2,7 +2,6 @@ import { fileURLToPath } from 'node:url';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Activities } from '../activities/index.ts';
 import { type Pool, QUEUES } from '../contracts/queues.ts';
-import { SLOTS } from './config.ts';
 import type { Temporal } from './temporal.ts';
 
 const WORKFLOWS = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
@@ -18,13 +17,18 @@ const common = {
 } as const satisfies Partial<WorkerOptions>;
 
 /** The workers of a pool. The io pool's process also runs the workflows: it loads nothing heavy. */
-export async function createPool(pool: Pool, activities: Activities, temporal: Temporal): Promise<Worker[]> {
+export async function createPool(
+  pool: Pool,
+  slots: number,
+  activities: Activities,
+  temporal: Temporal,
+): Promise<Worker[]> {
   const work = await Worker.create({
     ...common,
     ...temporal,
     taskQueue: QUEUES[pool],
     activities,
-    maxConcurrentActivityTaskExecutions: SLOTS[pool],
+    maxConcurrentActivityTaskExecutions: slots,
   });
   if (pool !== 'io') return [work];
   const flow = await Worker.create({ ...common, ...temporal, taskQueue: QUEUES.workflow, workflowsPath: WORKFLOWS });

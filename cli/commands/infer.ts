@@ -10,12 +10,13 @@ import { QUEUES } from '../../contracts/queues.ts';
 import type { PatientFiles } from '../../contracts/stages.ts';
 import { Fault } from '../../lib/fault.ts';
 import type { inferWorkflow } from '../../workflows/infer.ts';
+import { checkOutputs } from '../check-outputs.ts';
 import type { Platform } from '../dev/platform.ts';
 import { EXIT } from '../exit-codes.ts';
 import { requireResult } from '../find-run.ts';
 import { followWorkflow, tellFailure } from '../follow-run.ts';
 import { type MaskFormat, type PlannedOutput, planOutputs, writeOutput } from '../infer-outputs.ts';
-import { findScan, type Scan } from '../scan-files.ts';
+import { findScan, requireReadable, type Scan } from '../scan-files.ts';
 import { notesOf, openSegSources, segmentationOf } from '../segmentation.ts';
 import { type Session, withSession } from '../session.ts';
 
@@ -35,7 +36,12 @@ export async function inferCommand(paths: readonly string[], options: InferOptio
     throw new Fault('USAGE', { at: '--run and --model', ...details });
   }
   const scans = await Promise.all(paths.map(findScan));
+  await requireReadable(scans);
   const outputs = await planOutputs(paths, options.output, options.format);
+  await checkOutputs(
+    outputs.flatMap(({ path, probability }) => [path, ...(options.probability ? [probability] : [])]),
+    scans,
+  );
   const sources = options.format === 'dicom-seg' ? await openSegSources(scans) : null;
   return withSession({ json: options.json }, async (session) => {
     const { platform, say } = session;

@@ -1,12 +1,12 @@
 import { readFile, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { SplitConfig } from '../../contracts/config.ts';
 import { type DatasetFacts, inspectDataset } from '../../lib/dataset/inspect.ts';
 import { openSource } from '../../lib/dataset/sources/open.ts';
 import { looksLikeDicom } from '../../lib/volume/dicom.ts';
 import { inspectVolume, type VolumeFacts } from '../../lib/volume/inspect.ts';
 import { readConfig } from '../config/read-config.ts';
-import { stateDirOf } from '../dev/platform.ts';
+import { cacheDirOf } from '../dev/folders.ts';
 import { EXIT } from '../exit-codes.ts';
 import { renderDataset, renderVolume } from '../inspect-text.ts';
 import { findScan, type Scan } from '../scan-files.ts';
@@ -45,10 +45,7 @@ async function volumeFacts({ files }: Scan): Promise<VolumeFacts> {
 
 async function datasetFacts(path: string, config: string | undefined): Promise<DatasetFacts> {
   const run = config === undefined ? null : await readConfig(config);
-  const listing = await openSource(
-    { kind: 'local', path: resolve(path) },
-    { cacheDir: join(stateDirOf(process.env), 'cache') },
-  );
+  const listing = await openSource({ kind: 'local', path: resolve(path) }, { cacheDir: cacheDirOf(process.env) });
   try {
     return await inspectDataset(listing, {
       ...(run && { dataset: run.dataset }),

@@ -51,7 +51,7 @@ export async function watchRun(
   for (;;) {
     signal.throwIfAborted();
     try {
-      const now = await takeSnapshot(platform, run, last);
+      const now = await look(platform, run, last, signal);
       if (lost) screen.say('Temporal answers again');
       lost = false;
       screen.show(last, now);
@@ -61,12 +61,27 @@ export async function watchRun(
         return now;
       }
     } catch (error) {
-      if (signal.aborted || !(isOutage(error) || isDeadline(error))) throw error;
+      // Whatever failed meanwhile: the reason to stop is the one to tell.
+      signal.throwIfAborted();
+      if (!(isOutage(error) || isDeadline(error))) throw error;
       if (!lost) screen.say(`Temporal at ${platform.temporalAddress} does not answer; the run goes on when it does`);
       lost = true;
       await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
     }
     await sleep(EVERY_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** A snapshot whose calls end when the signal aborts: none may be under way when the connection is closed. */
+async function look(platform: Platform, run: string, last: Snapshot | null, signal: AbortSignal): Promise<Snapshot> {
+  // Of its own, for the client never takes its listeners off again, and a run is looked at for days.
+  const calls = new AbortController();
+  const cancel = (): void => calls.abort();
+  signal.addEventListener('abort', cancel);
+  try {
+    return await platform.client.withAbortSignal(calls.signal, () => takeSnapshot(platform, run, last));
+  } finally {
+    signal.removeEventListener('abort', cancel);
   }
 }
 

@@ -89,7 +89,7 @@ describe('a key that the user wrote', () => {
 });
 
 it('an unknown preset is refused by name, with the choices', () => {
-  const message = 'preset: found `sead` (text), expected one of default, seed. Did you mean `seed`?. [CONFIG]';
+  const message = 'preset: found `sead` (text), expected one of default, seed. Did you mean `seed`? [CONFIG]';
   assert.throws(() => read('preset: sead'), { message });
   assert.throws(() => read('preset: 3'), /^Fault: preset: found `3`, expected one of default, seed\./);
 });

@@ -97,6 +97,18 @@ describe('samflow infer', () => {
     }
   });
 
+  it('can be looked at afterwards by the id that it gave: `samflow status` fetches the masks again', async () => {
+    const { run, masks } = lastJson(
+      await home.run('infer', scans[0]!, '--run', done, '-o', join(folder, 'looked-at.nii.gz'), '--json'),
+    );
+    const ended = await home.run('status', run, '--json');
+    assert.equal(ended.code, 0, ended.stderr);
+    const { status, masks: again } = lastJson(ended);
+    assert.equal(status, 'completed');
+    assert.ok((await readFile(again[0].mask)).equals(await readFile(masks[0].mask)));
+    assert.equal(again[0].foregroundVoxels, masks[0].foregroundVoxels);
+  });
+
   it('gives the same bytes when it is asked again, to a file of any name', async () => {
     const out = join(folder, 'again.nii.gz');
     assert.equal((await home.run('infer', scans[0]!, '--run', done, '-o', out)).code, 0);
@@ -179,8 +191,11 @@ describe('samflow infer', () => {
     await writeFile(broken, (await readFile(scans[0]!)).subarray(0, 5000));
     const ended = await home.run('infer', broken, '--run', done, '-o', join(folder, 'b.nii.gz'), '--json');
     assert.equal(ended.code, 1);
-    assert.equal(lastJson(ended).failure.code, 'NIFTI_TRUNCATED');
+    const { run, failure } = lastJson(ended);
+    assert.equal(failure.code, 'NIFTI_TRUNCATED');
     assert.match(ended.stderr, /broken\.nii\.gz: found/);
+    const later = await home.run('status', run, '--json');
+    assert.deepEqual([later.code, lastJson(later).failure], [1, failure]);
   });
 });
 
@@ -200,18 +215,23 @@ describe('samflow status', () => {
   });
   after(() => home.run('cancel', open));
 
-  it('lists runs, newest first, with status and score', async () => {
+  it('lists runs of every kind, newest first, with status and score', async () => {
     const { code, stdout } = await home.run('status', '--json');
     assert.equal(code, 0);
-    const { runs } = JSON.parse(stdout);
+    const listed: { run: string; kind: string; status: string; dice: number }[] = JSON.parse(stdout).runs;
     assert.deepEqual(
-      runs.map(({ run, status }: { run: string; status: string }) => [run, status]),
+      listed.filter(({ kind }) => kind === 'pipeline').map(({ run, status }) => [run, status]),
       [
         [open, 'running'],
         [done, 'completed'],
       ],
     );
-    assert.equal(typeof runs[1].dice, 'number');
+    assert.equal(typeof listed.find(({ run }) => run === done)?.dice, 'number');
+    const inferred = listed.filter(({ kind }) => kind === 'infer').map(({ status }) => status);
+    assert.deepEqual([...new Set(inferred)].sort(), ['completed', 'failed']);
+    // Eighty columns hold it, unless an id is long.
+    const lines = (await home.run('status')).stdout.trimEnd().split('\n');
+    assert.ok(Math.max(...lines.map((line) => line.length)) <= 80, lines[0]);
   });
 
   it('shows a run that was started with --detach: its stages and the training', async () => {
@@ -234,10 +254,39 @@ describe('samflow status', () => {
     assert.deepEqual(lastJson(await home.run('status', done, '--json')), lastJson(first));
   });
 
+  it('shows the part of a run that encodes by its own id', async () => {
+    const { code, stdout, stderr } = await home.run('status', `${done}/encode`, '--json');
+    assert.deepEqual([code, JSON.parse(stdout)], [0, { run: `${done}/encode`, status: 'completed' }], stderr);
+  });
+
   it('refuses a run that nobody knows', async () => {
     const { code, stderr } = await home.run('status', 'nobody');
     assert.equal(code, 2);
     assert.match(stderr, /nobody: found no such run.*\[RUN_UNKNOWN\]/);
+  });
+});
+
+describe('servers that are configured', () => {
+  it('without the namespace that is asked for end every command, and a worker, in one sentence with exit code 2', async () => {
+    const store = JSON.parse(await readFile(join(home.dir, 'servers.json'), 'utf8')).s3.endpoint;
+    const credentials = JSON.parse(await readFile(join(home.dir, 'credentials.json'), 'utf8'));
+    const elsewhere = home.with({
+      ...{ TEMPORAL_ADDRESS: await home.temporalAddress(), TEMPORAL_NAMESPACE: 'bogus', SAMFLOW_S3_ENDPOINT: store },
+      SAMFLOW_S3_ACCESS_KEY_ID: credentials.accessKeyId,
+      SAMFLOW_S3_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+      ...{ SAMFLOW_PATIENT_KEY: credentials.patientKey, SAMFLOW_LOG_FILE: join(home.dir, 'worker.log') },
+    });
+    for (const args of [
+      ['status'],
+      ['status', done],
+      ['run', CONFIG],
+      ['schedule', 'list'],
+      ['worker', '--pool', 'cpu'],
+    ]) {
+      const { code, stderr } = await elsewhere.run(...args);
+      assert.equal(code, 2, `${args.join(' ')}: ${stderr}`);
+      assert.match(stderr, /^✗ TEMPORAL_NAMESPACE: found `bogus`, [^\n]*\[CONFIG\]\n$/, args.join(' '));
+    }
   });
 });
 
