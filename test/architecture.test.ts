@@ -103,6 +103,7 @@ const ARCHITECTURE: Architecture = {
     'log-update': ['cli'],
     picocolors: ['cli', 'bench'],
     pino: ['workers', 'cli'],
+    wabt: ['test'],
     tsx: ['lib/runtime', 'cli', 'workers', 'infra', 'test'],
   },
   floor: ['lib/fault.ts', 'lib/safetensors.ts'],
