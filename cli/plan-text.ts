@@ -17,12 +17,12 @@ export interface PlanHead {
 }
 
 /** A plan for people. */
-export function renderPlan(head: PlanHead, plan: Plan): string {
+export function renderPlan(head: PlanHead, plan: Plan, columns?: number): string {
   const { run, checkpoint, device, threads, processor } = head;
   return [
     `${pc.bold(run)}  ${checkpoint} on ${device}, ${plural(threads, 'thread')} (${processor})`,
     ...(plan.parts ? [splitTable(plan.parts)] : []),
-    costTable(head, plan),
+    costTable(head, plan, columns),
     ...notesOf(head, plan),
   ].join('\n');
 }
@@ -88,8 +88,16 @@ function listed(names: readonly string[]): string {
   return names.length > 6 ? `${shown} and ${names.length - 6} more` : shown;
 }
 
-function costTable({ epochs }: PlanHead, { amount, measured, seconds, memory, disk, checkpoint }: Plan): string {
-  const table = new Table({ head: ['', 'estimate', 'of'], colWidths: [12, 12, 78], wordWrap: true, ...tableStyle() });
+/** Columns of a terminal that the borders and the first two columns of the table take. */
+const BESIDE = 28;
+
+function costTable(
+  { epochs }: PlanHead,
+  { amount, measured, seconds, memory, disk, checkpoint }: Plan,
+  columns = Number.POSITIVE_INFINITY,
+): string {
+  const colWidths = [12, 12, Math.min(78, Math.max(20, columns - BESIDE))];
+  const table = new Table({ head: ['', 'estimate', 'of'], colWidths, wordWrap: true, ...tableStyle() });
   const time = (value: number | undefined): string => (value === undefined ? 'unknown' : duration(value));
   const perSlice = measured ? `${duration(measured.encodeSecondsPerSlice)} a slice` : '';
   const perStep = measured ? `${duration(measured.trainSecondsPerStep)} a step` : '';

@@ -43,7 +43,7 @@ export function renderOutcome(
     '',
     scoreTable(result),
     pc.dim(
-      'Boxes come from the truth, so these scores are an upper bound; the report has those of automatic prompts too.',
+      'Boxes come from the truth, so these scores are an upper bound;\nthe report has those of automatic prompts too.',
     ),
     '',
     `${pc.bold('Report')}    ${place(files.report)}`,

@@ -50,7 +50,8 @@ function configurationFault(error: unknown): Fault | null {
   return fault(error, 'CONFIG', 'TEMPORAL_CONFIG_FILE', found, 'Temporal’s configuration file', 'Correct the line');
 }
 
-const [DEADLINE_EXCEEDED, PERMISSION_DENIED, UNAVAILABLE, UNAUTHENTICATED] = [4, 7, 14, 16];
+/** gRPC's numbers of what can go wrong between a client and a server. */
+export const GRPC = { deadlineExceeded: 4, permissionDenied: 7, unavailable: 14, unauthenticated: 16 } as const;
 
 /** An answer of Temporal's server that is an error, or none. */
 function grpcFault(error: unknown): Fault | null {
@@ -58,11 +59,11 @@ function grpcFault(error: unknown): Fault | null {
   if (status === null) return null;
   const { code, details } = status;
   const said = firstLine(details);
-  if (code === UNAVAILABLE || code === DEADLINE_EXCEEDED) {
+  if (code === GRPC.unavailable || code === GRPC.deadlineExceeded) {
     const fix = 'Start the server, or look at its log; then start the command again';
     return fault(error, 'TEMPORAL_UNREACHABLE', 'Temporal', `no answer (${said})`, 'a server that answers', fix);
   }
-  if (code === PERMISSION_DENIED || code === UNAUTHENTICATED) {
+  if (code === GRPC.permissionDenied || code === GRPC.unauthenticated) {
     const fix = 'Check TEMPORAL_API_KEY and the TEMPORAL_TLS_… variables, or the profile that holds them';
     return fault(error, 'TEMPORAL_DENIED', 'Temporal', `a refusal (${said})`, 'credentials that may do this', fix);
   }

@@ -14,7 +14,7 @@ import { checkOutputs } from '../check-outputs.ts';
 import type { Platform } from '../dev/platform.ts';
 import { EXIT } from '../exit-codes.ts';
 import { requireResult } from '../find-run.ts';
-import { followWorkflow, tellFailure } from '../follow-run.ts';
+import { followWorkflow, tellFailed } from '../follow-run.ts';
 import { type MaskFormat, type PlannedOutput, planOutputs, writeOutput } from '../infer-outputs.ts';
 import { findScan, requireReadable, type Scan } from '../scan-files.ts';
 import { notesOf, openSegSources, segmentationOf } from '../segmentation.ts';
@@ -81,13 +81,7 @@ async function infer(
     staticSummary: `Segment ${input.scans.length} scan(s)`,
   });
   const ending = await followWorkflow<InferWorkflowResult>(id, platform, session);
-  if ('failure' in ending) {
-    tellFailure(id, ending.failure, platform);
-    const { status, code, message, file } = ending.failure;
-    if (json)
-      process.stdout.write(`${JSON.stringify({ run: id, status, masks: [], failure: { code, message, file } })}\n`);
-    return EXIT.failed;
-  }
+  if ('failure' in ending) return tellFailed(id, ending.failure, session, { masks: [] });
   const masks = [];
   for (const [at, { mask, probability, foregroundVoxels, prompts }] of ending.result.masks.entries()) {
     const { scan, path, ...beside } = outputs[at]!;

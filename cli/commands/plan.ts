@@ -35,7 +35,7 @@ export async function planCommand(file: string, { set, json = false }: PlanComma
     processor: cpus()[0]?.model ?? 'unknown processor',
     ...{ epochs: training.epochs, patience: training.patience },
   };
-  console.log(json ? JSON.stringify(planJson(head, plan)) : renderPlan(head, plan));
+  console.log(json ? JSON.stringify(planJson(head, plan)) : renderPlan(head, plan, process.stdout.columns));
   return EXIT.ok;
 }
 

@@ -81,8 +81,10 @@ export const listSchedulesCommand = ({ json }: { readonly json?: boolean }): Pro
         runs: info.numActionsTaken,
       });
     }
-    const table = new Table({ head: ['schedule', 'next', 'last', 'runs'], ...tableStyle() });
-    for (const { name, next, last, runs } of schedules) table.push([name, next ?? 'paused', last ?? 'never', runs]);
+    const table = new Table({ head: ['schedule', 'next (UTC)', 'last (UTC)', 'runs'], ...tableStyle() });
+    for (const { name, next, last, runs } of schedules) {
+      table.push([name, next ? toMinute(next) : 'paused', last ? toMinute(last) : 'never', runs]);
+    }
     say(
       schedules.length > 0
         ? table.toString()
@@ -91,6 +93,9 @@ export const listSchedulesCommand = ({ json }: { readonly json?: boolean }): Pro
     if (json) process.stdout.write(`${JSON.stringify({ schedules })}\n`);
     return EXIT.ok;
   });
+
+/** `2026-01-31 03:00` of an ISO 8601 time. */
+const toMinute = (iso: string): string => iso.slice(0, 16).replace('T', ' ');
 
 /** `samflow schedule trigger NAME`: looks now, and follows what comes of it. */
 export const triggerScheduleCommand = (name: string, { json }: { readonly json?: boolean }): Promise<number> =>

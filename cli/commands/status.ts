@@ -1,13 +1,11 @@
-import Table from 'cli-table3';
 import pc from 'picocolors';
 import { WORKFLOWS } from '../../contracts/messages.ts';
-import { age } from '../age.ts';
 import type { Platform } from '../dev/platform.ts';
 import { EXIT } from '../exit-codes.ts';
 import { findResult, findWorkflow, unknownRun } from '../find-run.ts';
 import { tellEnding } from '../follow-run.ts';
+import { type ListedRun, renderRuns } from '../runs-text.ts';
 import { type Session, withSession } from '../session.ts';
-import { tableStyle } from '../table-style.ts';
 import { tellEnded } from '../tell-ended.ts';
 import { renderLive } from '../watch/render.ts';
 import { type Snapshot, takeSnapshot } from '../watch/snapshot.ts';
@@ -45,32 +43,25 @@ function runningJson({ run, stages, metrics, training }: Snapshot): object {
   };
 }
 
-interface Listed {
-  readonly run: string;
-  readonly kind: Kind;
-  readonly status: string;
-  readonly stage: string | null;
-  readonly dice: number | null;
-  readonly started: string;
-}
-
 /** What has an id that a command has printed; the parts that these start themselves are not listed. */
 const KINDS = ['pipeline', 'infer', 'retrain'] as const;
-type Kind = (typeof KINDS)[number];
+
+interface Listed extends ListedRun {
+  readonly kind: (typeof KINDS)[number];
+}
 
 async function listRuns({ platform, json, say }: Session): Promise<number> {
   const runs = await readRuns(platform);
-  const table = new Table({ head: ['run', 'status', 'stage', 'Dice', 'started'], ...tableStyle() });
-  for (const { run, status, stage, dice, started } of runs) {
-    const score = dice === null ? '' : dice.toFixed(3);
-    table.push([run, status, stage ?? '', score, age(new Date(started), Date.now())]);
-  }
-  say(runs.length > 0 ? table.toString() : 'No run yet: start one with `samflow demo` or `samflow run CONFIG`.');
+  say(
+    runs.length > 0
+      ? renderRuns(runs, Date.now(), process.stdout.columns)
+      : 'No run yet: start one with `samflow demo` or `samflow run CONFIG`.',
+  );
   if (json) process.stdout.write(`${JSON.stringify({ runs })}\n`);
   return EXIT.ok;
 }
 
-/** Newest first, as Temporal lists them. */
+/** Newest first; Temporal lists by the end. */
 async function readRuns({ client }: Platform): Promise<Listed[]> {
   const runs: Listed[] = [];
   const types = KINDS.map((kind) => `'${WORKFLOWS[kind]}'`).join(', ');
@@ -85,5 +76,5 @@ async function readRuns({ client }: Platform): Promise<Listed[]> {
       started: info.startTime.toISOString(),
     });
   }
-  return runs;
+  return runs.sort((a, b) => b.started.localeCompare(a.started));
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogUpdate } from 'log-update';
 import type { Platform } from '../dev/platform.ts';
+import { GRPC, grpcStatus } from '../to-fault.ts';
 import { renderLive, renderPlain } from './render.ts';
 import { isOutage, type Snapshot, takeSnapshot } from './snapshot.ts';
 
@@ -85,7 +86,4 @@ async function look(platform: Platform, run: string, last: Snapshot | null, sign
   }
 }
 
-function isDeadline(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) if ((at as { code?: unknown }).code === 4) return true;
-  return false;
-}
+const isDeadline = (error: unknown): boolean => grpcStatus(error)?.code === GRPC.deadlineExceeded;

@@ -57,6 +57,12 @@ const lines = (text: string): string[] =>
     );
 
 describe('a plan', () => {
+  it('fits a terminal of eighty columns', () => {
+    const text = stripVTControlCharacters(renderPlan(HEAD, PLAN, 80));
+    const table = text.split('\n').filter((line) => /^[┌│├└]/.test(line));
+    assert.equal(Math.max(...table.map((line) => line.length)), 80);
+  });
+
   it('says who trains, what it takes and what the numbers rest on', () => {
     assert.deepEqual(lines(renderPlan(HEAD, PLAN)), [
       'lungs-0123456789ab  sam-nano on cpu, 2 threads (A processor)',
