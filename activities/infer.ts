@@ -5,7 +5,7 @@ import type { ActivityDeps } from './deps.ts';
 import type { Sessions } from './sessions.ts';
 import type { Plan } from './tasks.ts';
 
-const VERSION = 2;
+const VERSION = 3;
 const Result = InferResult.omit({ reused: true, seconds: true, patient: true });
 /** Slices encoded in one go. */
 const BATCH = 8;
@@ -24,14 +24,15 @@ export const createInfer = (deps: ActivityDeps, sessions: Sessions) =>
       signal,
       compute: async () => {
         const model = await artifacts.getJson(ref, ModelPackage);
-        const { slices, prompts, prior } = model;
+        const { slices, prompts, prior, postProcess, evaluation: setting } = model;
         const plan = await compute.run('plan', { volume: await artifacts.get(volume), slices, prompts, prior }, signal);
         const masks = await segment(plan, model, sessions, attempt);
         const { axis, rows } = plan;
         const grid = { volume: await artifacts.get(volume), masks, axis, index: rows.map(({ index }) => index) };
-        const { bytes, ...facts } = await compute.run('mask', grid, signal);
+        const { bytes, ...facts } = await compute.run('mask', { ...grid, setting, postProcess }, signal);
         return {
           ...facts,
+          postProcess,
           mask: await artifacts.put('mask', bytes, 'application/gzip'),
           promptedSlices: rows.length,
           // Without a prior (its artifact says null) the whole image is the prompt.

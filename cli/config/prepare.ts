@@ -24,8 +24,8 @@ export interface PreparedRun {
 export async function prepareRun(config: RunConfig, cwd = process.cwd()): Promise<PreparedRun> {
   const source = await localSource(config.source, cwd);
   const model = { ...config.model, checkpoint: await checkpointPath(config.model.checkpoint, cwd) };
-  const { name, device, dataset, split, slices, prompts, training } = config;
-  const settings: RunSettings = { split, model, device, slices, prompts, training };
+  const { name, device, dataset, split, slices, prompts, training, evaluation } = config;
+  const settings: RunSettings = { split, model, device, slices, prompts, training, evaluation };
   const spec: DatasetSpec = { source, dataset };
   // An HTTP source may need the network and credentials of the io worker: its state is looked at there.
   const data = source.kind === 'http' ? null : await fingerprintSource(source, { cacheDir: '' });

@@ -19,7 +19,7 @@ export function resamplesOf(count: number, draw: Draw): Int32Array {
  * The percentile bootstrap interval of a mean (Efron 1979): the middle 95 % of the means of resamples. Null for fewer than two
  * values. With few cases it is too narrow; see `sampleNote`.
  */
-export function meanInterval(values: readonly number[], resamples: Int32Array): readonly [number, number] | null {
+export function meanInterval(values: readonly number[], resamples: Int32Array): [number, number] | null {
   const count = values.length;
   if (count < 2) return null;
   const means = new Float64Array(RESAMPLES);

@@ -7,7 +7,7 @@ export interface Spread {
   readonly mean: number;
   readonly median: number;
   /** Of the mean, 95 %; null for a single patient. */
-  readonly interval: readonly [low: number, high: number] | null;
+  readonly interval: [low: number, high: number] | null;
 }
 
 /** One metric of two models over the same patients. */

@@ -33,7 +33,7 @@ export interface VolumeScores {
   readonly hd95Mm: number | null;
   readonly assdMm: number | null;
   /** Normalised surface Dice at each tolerance. */
-  readonly nsd: readonly number[] | null;
+  readonly nsd: number[] | null;
 }
 
 /** Scores of a prediction against the truth, masks on one grid with x fastest; any non-zero value is foreground. */

@@ -13,12 +13,13 @@ import { type Activities, createActivities } from '../../activities/index.ts';
 import { tasks } from '../../activities/tasks.ts';
 import { RunConfig } from '../../contracts/config.ts';
 import { HEARTBEAT } from '../../contracts/messages.ts';
-import type {
-  EncodedPatient,
-  EvaluateResult,
-  FineTuneInput,
-  FineTuneResult,
-  SliceResult,
+import {
+  type EncodedPatient,
+  type EvaluateResult,
+  Evaluation,
+  type FineTuneInput,
+  type FineTuneResult,
+  type SliceResult,
 } from '../../contracts/stages.ts';
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { MemoryStore } from '../../lib/artifacts/memory-store.ts';
@@ -229,12 +230,36 @@ describe('the stages, as activities over a store', () => {
     const { model } = input;
     const { weights } = untouched;
     const [patient, { volume }] = [encoded[2]!, sliced[2]!];
-    const evaluated: EvaluateResult = await run(worker.evaluate, {
+    const asked = {
       ...{ model, weights, prompts },
       test: [{ ...patient, volume }],
-    });
+      val: [{ ...encoded[1]!, volume: sliced[1]!.volume }],
+    };
+    const evaluated: EvaluateResult = await run(worker.evaluate, asked);
     const metrics = { zeroShot: evaluated.zeroShot, fineTuned: evaluated.fineTuned };
     assert.ok(metrics.fineTuned.dice > metrics.zeroShot.dice + 0.1, JSON.stringify(metrics));
+
+    const { volumes, patients } = await artifacts.getJson(evaluated.evaluation, Evaluation);
+    const [lungs] = patients[0]!.structures!;
+    assert.equal(lungs!.fineTuned.dice, metrics.fineTuned.dice);
+    assert.ok(lungs!.fineTuned.hd95Mm! > 0 && lungs!.fineTuned.nsd!.length === 3, JSON.stringify(lungs));
+    assert.match(volumes!.note!, /^One test patient/);
+    // Chosen on the validation patient and nobody else.
+    const { rule, by, patients: chosenOn, tried } = volumes!.postProcess;
+    assert.deepEqual([by, chosenOn, tried.length], ['validation', [encoded[1]!.patient], 10]);
+    assert.deepEqual(evaluated.postProcess, rule);
+    const best = Math.max(...tried.map(({ dice }) => dice));
+    assert.ok(rule ? tried.some(({ dice }) => dice >= tried[0]!.dice + 0.001) : best < tried[0]!.dice + 0.001);
+
+    // Other ways to score need no model.
+    let predicted = 0;
+    finished.before = (key) => {
+      if (key.startsWith('memo/predict/')) predicted += 1;
+    };
+    const evaluation = { tolerancesMm: [3], surface: 'voxel-edge' as const, postProcess: 'none' as const };
+    const again = await run(worker.evaluate, { ...asked, evaluation });
+    assert.deepEqual([again.reused, again.fineTuned, predicted], [false, metrics.fineTuned, 0]);
+    assert.deepEqual([again.postProcess, again.summaries![0]!.fineTuning.at(-1)!.metric], [null, 'nsd@3mm']);
 
     const groups = { train: [encoded[0]!.patient], val: [encoded[1]!.patient], test: [patient.patient] };
     const packaged = await run(worker.package, {
@@ -242,10 +267,13 @@ describe('the stages, as activities over a store', () => {
       train: [{ patient: encoded[0]!.patient, slices: encoded[0]!.slices }],
       learnedFrom: [...groups.train, ...groups.val],
       heldOut: groups.test,
+      postProcess: { fillHoles: true, minComponentMm3: 0, largestComponent: false },
     });
     const mask = await run(worker.infer, { package: packaged.package, patient: patient.patient, volume });
     assert.equal(mask.prompts, 'lungs');
     assert.ok(mask.foregroundVoxels > 0 && mask.overlap!.dice > 0.2, JSON.stringify(mask.overlap));
+    assert.deepEqual([mask.postProcess!.fillHoles, mask.scores!.dice], [true, mask.overlap!.dice]);
+    assert.ok(mask.scores!.hd95Mm! > 0 && mask.overlapBefore!.dice > 0.2, JSON.stringify(mask));
 
     const divided = await run(worker.split, {
       patients: sliced.map(({ patient, volume, slices }) => ({ patient, volume, slices, split: null })),
