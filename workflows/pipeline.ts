@@ -92,8 +92,8 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
     evaluate({
       ...{ model, weights, test, prompts, evaluation },
       structures: [{ name: target, label: null }],
-      // Post-processing is chosen on them, and nothing else.
-      ...(evaluation.postProcess === 'auto' && { val: scanned(groups.val) }),
+      // Post-processing is chosen on them, and nothing else. (A run of an older version has no such settings.)
+      ...((evaluation?.postProcess ?? 'auto') === 'auto' && { val: scanned(groups.val) }),
     }),
   );
   lineage.add('evaluate', [evaluated.evaluation], evaluated);

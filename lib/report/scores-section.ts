@@ -1,5 +1,6 @@
 import { change, count, plural, score } from './format.ts';
 import { type Html, html } from './html.ts';
+import { postProcessText } from './metric-names.ts';
 import type { ReportData, Scores } from './report-data.ts';
 import { bar, table } from './table.ts';
 
@@ -51,24 +52,27 @@ const RULES = new Map([
 ]);
 
 function automaticCard({ infer }: ReportData): Html {
+  const cleaned = infer.find(({ postProcess }) => postProcess)?.postProcess ?? null;
   const columns = [
     { name: 'Patient' },
     { name: 'Dice' },
     { name: 'IoU' },
+    { name: 'HD95, mm' },
     { name: 'Boxes by', word: true },
     { name: 'Slices' },
     { name: 'Voxels' },
   ];
-  const rows = infer.map(({ patient, prompts, promptedSlices, foregroundVoxels, overlap }) => [
+  const rows = infer.map(({ patient, prompts, promptedSlices, foregroundVoxels, overlap, scores }) => [
     patient,
     ...(overlap ? [score(overlap.dice), score(overlap.iou)] : ['–', '–']),
+    scores?.hd95Mm?.toFixed(2) ?? '–',
     RULES.get(prompts) ?? prompts,
     count(promptedSlices),
     count(foregroundVoxels),
   ]);
   return html`<div class="card apart"><h3>Automatic boxes <span class="pill">truth not used</span></h3>
 ${rows.length > 0 ? table(columns, rows) : html`<p>No scan was segmented with automatic boxes in this run.</p>`}
-<p class="note">The fine-tuned model with boxes made by a rule, as on a new scan: slices with a box, voxels found, and Dice and IoU where the scan has a truth. These scores answer another question than those with boxes from the truth and are not to be mixed with them.</p></div>
+<p class="note">The fine-tuned model with boxes made by a rule, as on a new scan: slices with a box, voxels found, and Dice and IoU where the scan has a truth. These scores answer another question than those with boxes from the truth and are not to be mixed with them.${cleaned && ` The masks are post-processed: ${postProcessText(cleaned)}.`}</p></div>
 `;
 }
 
