@@ -136,6 +136,7 @@ export interface AutomaticResult {
   readonly overlap: Scores | null;
   readonly scores?: VolumeScores | null | undefined;
   readonly postProcess?: PostProcess | null | undefined;
+  readonly overlapBefore?: Scores | null | undefined;
 }
 
 export interface EpochScores {

@@ -36,12 +36,13 @@ export function patientsSection(data: ReportData): Html {
     chartFigure('Slices by Dice', MODELS, histogramChart(evaluation)),
   ]}</div>`;
   return html`<section id="patients"><h2>Patients and their slices</h2>${patientTable(data)}
-<p class="note">With boxes from the truth. A patient’s scores are over the whole volume; the worst slice is by fine-tuned Dice.</p>${evaluation.volumes ? worstCases(data) : null}${scored && charts}</section>`;
+<p class="note">With boxes from the truth. A patient’s scores are over the whole volume; the worst slice is by fine-tuned Dice.</p>${evaluation.volumes ? volumeCases(data) : null}${scored && charts}</section>`;
 }
 
-function worstCases(data: ReportData): Html {
-  return html`${allScoresTable(data)}<h3>Worst cases</h3>${worstCasesTable(data)}
-<p class="note">The lowest fine-tuned Dice over a whole volume, and every case that fine-tuning made worse.</p>`;
+function volumeCases(data: ReportData): Html {
+  return html`<h3>Worst cases</h3>${worstCasesTable(data)}
+<p class="note">The lowest fine-tuned Dice over a whole volume, and every case that fine-tuning made worse.</p>
+${allScoresTable(data)}`;
 }
 
 /** Learning curves with the epoch whose weights were kept. */

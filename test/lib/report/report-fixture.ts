@@ -53,6 +53,7 @@ export function reportData(options: { size?: number; count?: number } = {}): Rep
         overlap: { dice: 0.871, iou: 0.772 },
         scores: { ...patient.structures![0]!.fineTuned, hd95Mm: 12.34 },
         postProcess: { fillHoles: true, minComponentMm3: 0, largestComponent: false },
+        overlapBefore: { dice: 0.866, iou: 0.764 },
       },
       { patient: 'p-9d8c7b6a5f4e', prompts: 'lungs', promptedSlices: 31, foregroundVoxels: 1_020_877, overlap: null },
     ],
