@@ -140,6 +140,30 @@ export const TrainingConfig = z
   });
 export type TrainingConfig = z.infer<typeof TrainingConfig>;
 
+/** What is done to predicted masks, in this order. */
+export const PostProcessConfig = z.strictObject({
+  /** Background that the structure encloses on all sides becomes part of it. */
+  fillHoles: z.boolean().default(false),
+  /** Components with less volume go. */
+  minComponentMm3: z.number().min(0).default(0),
+  /** Of what is left, only the largest component stays. */
+  largestComponent: z.boolean().default(false),
+});
+export type PostProcessConfig = z.infer<typeof PostProcessConfig>;
+
+/** How masks are scored: it changes no mask but by `postProcess`. See docs/reference/metrics.md. */
+export const EvaluationConfig = z.strictObject({
+  /** What a surface is: pieces with an area between voxels, or foreground voxels at the border, as MONAI has it. */
+  surface: z.enum(['sub-voxel', 'voxel-edge']).default('sub-voxel'),
+  /** Tolerances of the normalised surface Dice. */
+  tolerancesMm: z.array(z.number().positive().max(100)).min(1).max(5).default([1, 2, 5]),
+  /** `auto` chooses on the validation patients, and on them alone. */
+  postProcess: z.union([z.enum(['auto', 'none']), PostProcessConfig]).default('auto'),
+  /** Of the bootstrap's resamples. */
+  seed: z.int().nonnegative().default(7),
+});
+export type EvaluationConfig = z.infer<typeof EvaluationConfig>;
+
 /** What computes. The gpu worker has it, or refuses the run: nothing falls back silently. */
 export const DeviceConfig = z.string().regex(/^(cpu|webgpu|cuda(:\d{1,2})?)$/, 'cpu, cuda, cuda:N or webgpu');
 export type DeviceConfig = z.infer<typeof DeviceConfig>;
@@ -169,6 +193,7 @@ export const RunConfig = z
     slices: SlicesConfig.prefault({}),
     prompts: PromptsConfig.prefault({}),
     training: TrainingConfig.prefault({}),
+    evaluation: EvaluationConfig.prefault({}),
   })
   .check((context) => {
     const { device, model } = context.value;

@@ -37,8 +37,8 @@ export interface PreparedRun {
 export async function prepareRun(config: RunConfig, cwd = process.cwd()): Promise<PreparedRun> {
   const source = await localSource(config.source, cwd);
   const model = { ...config.model, checkpoint: await checkpointPath(config.model.checkpoint, cwd) };
-  const { name, device, dataset, split, slices, prompts, training } = config;
-  const settings: RunSettings = { split, model, device, slices, prompts, training };
+  const { name, device, dataset, split, slices, prompts, training, evaluation } = config;
+  const settings: RunSettings = { split, model, device, slices, prompts, training, evaluation };
   const spec: DatasetSpec = { source, dataset };
   const data = await lookAtData(spec);
   const digest = createHash('sha256').update(canonicalJson({ name, spec, settings, data })).digest('hex');

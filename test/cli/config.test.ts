@@ -23,7 +23,7 @@ const CASES: Case[] = [
     'a misspelt key',
     `${GOOD}trainin: { epochs: 3 }`,
     [],
-    'trainin: found a key that samflow does not know, expected one of name, preset, device, source, dataset, split, model, slices, prompts, training. Did you mean `training`? [CONFIG]',
+    'trainin: found a key that samflow does not know, expected one of name, preset, device, source, dataset, split, model, slices, prompts, training, evaluation. Did you mean `training`? [CONFIG]',
   ],
   [
     'a misspelt key inside a section',
