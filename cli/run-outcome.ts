@@ -95,8 +95,8 @@ export function outcomeJson(
     const { status, code, message, file } = outcome.failure;
     return JSON.stringify({ run, status, stages: [], metrics: null, report: null, failure: { code, message, file } });
   }
-  const { metrics, summaries } = outcome.result;
+  const { summaries } = outcome.result;
+  const metrics = { ...outcome.result.metrics, ...(summaries && { summaries }) };
   const stages = outcome.result.stages.map(({ name, seconds, reused }) => ({ name, seconds, reused }));
-  const { report } = outcome.files;
-  return JSON.stringify({ run, status: 'completed', stages, metrics, report, ...(summaries && { summaries }) });
+  return JSON.stringify({ run, status: 'completed', stages, metrics, report: outcome.files.report });
 }

@@ -425,4 +425,21 @@ describe('the stages, as activities over a store', () => {
     assert.match(html, /^<!doctype html>/i);
     assert.ok(html.includes(metrics.fineTuned.dice.toFixed(3)));
   });
+
+  it('evaluate a model whose encoder learned, on validation patients whose embeddings were not kept', async () => {
+    const store = await copyOf(encodedStore);
+    const worker = openWorker(store, cacheDir);
+    const [train, val] = encoded.slice(0, 2).map((patient) => ({ ...patient, shards: [] }));
+    const few = { ...training, train: { lora: 2 }, epochs: 1 };
+    const tuned = await run(worker.fineTune, { ...input, train: [train!], val: [val!], training: few });
+    const { evaluation } = await run(worker.evaluate, {
+      ...{ model: input.model, weights: tuned.weights, prompts },
+      test: [{ ...encoded[2]!, volume: sliced[2]!.volume }],
+      val: [{ ...val!, volume: sliced[1]!.volume }],
+    });
+    const { volumes } = await new ArtifactStore(store).getJson(evaluation, Evaluation);
+    const { patients, tried } = volumes!.postProcess;
+    assert.deepEqual([patients, tried.length], [[val!.patient], 10]);
+    assert.ok(tried[0]!.dice > 0, JSON.stringify(tried));
+  });
 });
