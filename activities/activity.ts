@@ -2,6 +2,8 @@ import { Context } from '@temporalio/activity';
 import type { z } from 'zod';
 import { ArtifactRef, PatientKey } from '../contracts/artifact.ts';
 import { HEARTBEAT } from '../contracts/messages.ts';
+import { isFault } from '../lib/fault.ts';
+import { framesOf } from './error-text.ts';
 import { type FailureSubject, toFailure } from './failures.ts';
 
 /** What a stage may know of the attempt that runs it. */
@@ -44,7 +46,10 @@ export function activity<I extends z.ZodType, R>(
     } catch (error) {
       // A cancelled stage ends in many ways (aborted requests, ended threads); all of them are the cancellation.
       if (attempt.signal.aborted) throw toFailure(attempt.signal.reason);
-      throw toFailure(error, subjectOf(raw));
+      const failure = toFailure(error, subjectOf(raw), attempt.number);
+      // Whoever mends it needs to know where it was: the failure has no stack.
+      if (!isFault(error)) context.log.warn('not a fault of the input', { frames: framesOf(error) });
+      throw failure;
     } finally {
       clearInterval(beat);
     }

@@ -3,16 +3,20 @@ import { z } from 'zod';
 import { ArtifactRef } from '../contracts/artifact.ts';
 import type { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
 import { type ObjectStore, PreconditionFailed } from '../lib/artifacts/store.ts';
+import { isFault } from '../lib/fault.ts';
 import { FencedOut } from './failures.ts';
 
 /**
  * The checkpoints of one training, as a chain in the store that two attempts cannot both extend:
  *
  *     runs/<key>/steps/<step>.json   written once: the checkpoint after so many steps, the step before it, the writer's fence
- *     runs/<key>/head.json           the last step that counts and the fence; changes by If-Match only
+ *     runs/<key>/head.json           the step that was written last and the fence; changes by If-Match only
  *
  * An attempt begins by raising the fence. An older attempt that is still alive (its worker hung, or lost the network) then
- * finds another head than the one it knows and is fenced out: whatever it still writes is not in the chain.
+ * finds another head than the one it knows and is fenced out: it writes one step more at most.
+ *
+ * It goes on from the newest step whose checkpoint is whole, whatever the head says: a writer may have died between a step and
+ * the head, and a checkpoint may be lost or damaged. Training is deterministic, so what is lost is made again to the same bits.
  */
 const Step = z.strictObject({
   step: z.int().nonnegative(),
@@ -31,13 +35,13 @@ const Head = z.strictObject({
 type Head = z.infer<typeof Head>;
 
 export interface CheckpointChain {
-  /** Where to go on; null at the very beginning. */
-  readonly last: Step | null;
+  /** Where to go on, and that checkpoint's verified bytes; null at the very beginning. */
+  readonly last: { readonly step: number; readonly checkpoint: ArtifactRef; readonly bytes: Uint8Array } | null;
   /** Appends a checkpoint. @throws FencedOut when another attempt has taken over */
   commit(step: number, checkpoint: Uint8Array): Promise<ArtifactRef>;
 }
 
-/** Takes over the chain under `key` (hex): reads where it ends and fences out every attempt before this one. */
+/** Takes over the chain under `key` (hex): fences out every attempt before this one and reads where to go on. */
 export async function openCheckpointChain(
   { artifacts, store }: { artifacts: ArtifactStore; store: ObjectStore },
   key: string,
@@ -52,12 +56,8 @@ export async function openCheckpointChain(
     last: found?.value.last ?? null,
   };
   let { etag } = await move(head, found?.etag ?? null);
-  // Now nobody else moves the head. A step that was written while its writer died before moving it counts all the same.
-  const forward = await successor(head.last);
-  if (forward) {
-    head = { ...head, last: forward };
-    ({ etag } = await move(head, etag));
-  }
+  const last = await newest();
+  head = { ...head, last: last?.written ?? null };
 
   async function move(to: Head, from: string | null): Promise<{ etag: string }> {
     try {
@@ -71,31 +71,51 @@ export async function openCheckpointChain(
     }
   }
 
-  /** The step that was written after `last`, followed to the end of the chain. */
-  async function successor(last: Step | null): Promise<Step | null> {
-    let end = last;
-    for await (const { key: found } of store.list(`runs/${key}/steps/`)) {
-      const step = (await artifacts.readPointer<Step>(found, Step))?.value;
-      if (step && step.parent === (end?.step ?? null) && (await artifacts.has(step.checkpoint))) end = step;
+  async function newest(): Promise<{ written: Step; bytes: Uint8Array } | null> {
+    const keys: string[] = [];
+    for await (const { key: found } of store.list(`runs/${key}/steps/`)) keys.push(found);
+    for (const found of keys.reverse()) {
+      const written = (await readStep(found))?.step;
+      const bytes = written && (await wholeBytes(written.checkpoint));
+      if (bytes) return { written, bytes };
     }
-    return end === last ? null : end;
+    return null;
+  }
+
+  /** `step` is null where the file is damaged. */
+  async function readStep(at: string): Promise<{ step: Step | null; etag: string } | null> {
+    const object = await store.get(at);
+    return object && { step: parseStep(object.bytes), etag: object.etag };
+  }
+
+  /** Null where they are gone or damaged. */
+  async function wholeBytes(checkpoint: ArtifactRef): Promise<Uint8Array | null> {
+    try {
+      return await artifacts.get(checkpoint);
+    } catch (error) {
+      if (isFault(error) && LOST.has(error.code)) return null;
+      throw error;
+    }
   }
 
   async function write(step: Step): Promise<void> {
+    const at = stepKey(step.step);
     try {
-      await artifacts.writePointer(stepKey(step.step), step, null);
+      await artifacts.writePointer(at, step, null);
     } catch (error) {
       if (!(error instanceof PreconditionFailed)) throw error;
-      // Written before, by us (a lost acknowledgement) or by the attempt before us. Training is deterministic, so the bytes
-      // are the same; where they are not, the one that is written stands, and the next attempt goes on from it.
-      const present = await artifacts.readPointer<Step>(stepKey(step.step), Step);
-      if (present?.value.checkpoint.sha256 === step.checkpoint.sha256) return;
-      throw new FencedOut(`${stepKey(step.step)}: another attempt has written this step`, { cause: error });
+      // Written before, by us (a lost acknowledgement) or by an attempt before us. Training is deterministic, so the bytes
+      // are the same; where they are not, the one that is written stands, and the next attempt goes on from it, if it can.
+      const present = await readStep(at);
+      if (present?.step?.checkpoint.sha256 === step.checkpoint.sha256) return;
+      const stands = present?.step && (await wholeBytes(present.step.checkpoint));
+      if (stands) throw new FencedOut(`${at}: another attempt has written this step`, { cause: error });
+      await artifacts.writePointer(at, step, present?.etag ?? null);
     }
   }
 
   return {
-    last: head.last,
+    last: last && { step: last.written.step, checkpoint: last.written.checkpoint, bytes: last.bytes },
     async commit(number, bytes) {
       const checkpoint = await artifacts.put('checkpoint', bytes);
       const step: Step = { step: number, parent: head.last?.step ?? null, fence: head.fence, checkpoint };
@@ -106,6 +126,17 @@ export async function openCheckpointChain(
       return checkpoint;
     },
   };
+}
+
+/** What `get` says of an artifact that has to be made again. */
+const LOST: ReadonlySet<string> = new Set(['ARTIFACT_MISSING', 'ARTIFACT_CORRUPT']);
+
+function parseStep(bytes: Uint8Array): Step | null {
+  try {
+    return Step.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+  } catch {
+    return null;
+  }
 }
 
 const same = (a: Head, b: Head): boolean => a.holder === b.holder && a.last?.step === b.last?.step;

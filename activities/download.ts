@@ -1,4 +1,6 @@
 import { basename } from 'node:path';
+import { z } from 'zod';
+import { ArtifactRef } from '../contracts/artifact.ts';
 import { DatasetSpec, DownloadInput, DownloadResult, type PatientFiles } from '../contracts/stages.ts';
 import { pairPatients } from '../lib/dataset/pairing.ts';
 import { patientKey, uniquePatientKeys } from '../lib/dataset/patient-key.ts';
@@ -9,8 +11,12 @@ import { type Attempt, activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 
 const VERSION = 1;
-const Result = DownloadResult.omit({ reused: true, seconds: true });
-type Result = Omit<DownloadResult, 'reused' | 'seconds'>;
+/** What the memo keeps: the result, and every file by itself, so that one that is gone is fetched again. */
+const Result = DownloadResult.omit({ reused: true, seconds: true }).extend({
+  /** Empty in manifests of older versions. */
+  stored: z.array(ArtifactRef).default([]),
+});
+type Result = z.infer<typeof Result>;
 
 /**
  * Brings the source's files into the store, patient by patient, under pseudonyms. Which file belongs to whom is said only
@@ -32,7 +38,8 @@ export const createDownload = (deps: ActivityDeps) =>
         compute: () => store(listing, dataset, secret, deps, attempt),
         signal: attempt.signal,
       });
-      return { ...value, reused, seconds };
+      const { stored, ...result } = value;
+      return { ...result, reused, seconds };
     } finally {
       await listing.close();
     }
@@ -51,13 +58,16 @@ async function store(
     pairs.map(({ id }) => id),
   );
   const tally = { files: 0, bytes: 0 };
+  const stored: Result['stored'] = [];
   const put = async (path: string, kind: string) => {
     signal.throwIfAborted();
     const bytes = await listing.read(path);
     tally.files += 1;
     tally.bytes += bytes.length;
     report(tally);
-    return { name: basename(path), path, ref: await artifacts.put(kind, bytes) };
+    const ref = await artifacts.put(kind, bytes);
+    stored.push(ref);
+    return { name: basename(path), path, ref };
   };
   const patients: Result['patients'] = [];
   for (const [index, pair] of pairs.entries()) {
@@ -68,7 +78,7 @@ async function store(
     const files = await artifacts.putJson('patient-files', { patient, image, mask, labels: pair.labels });
     patients.push({ patient, files, split: pair.split ?? null });
   }
-  return { patients, fingerprint: listing.fingerprint, ...tally };
+  return { patients, fingerprint: listing.fingerprint, ...tally, stored };
 }
 
 function missingSecret(): never {

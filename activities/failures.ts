@@ -1,6 +1,8 @@
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { FAILURES, type FailureDetails } from '../contracts/failure.ts';
+import { ApplicationFailure, type ApplicationFailureOptions, CancelledFailure } from '@temporalio/common';
+import type { FailureDetails } from '../contracts/failure.ts';
+import { FAILURES } from '../contracts/failure-codes.ts';
 import { type Fault, isFault } from '../lib/fault.ts';
+import { reasonOf, sentenceOf, withBaseNames } from './error-text.ts';
 
 /**
  * The one place that says which failures are worth another attempt.
@@ -24,47 +26,65 @@ const BUGS: ReadonlySet<string> = new Set(['TypeError', 'ReferenceError', 'Range
 /** Whose data an activity was about. */
 export type FailureSubject = Pick<FailureDetails, 'patient' | 'files'>;
 
-/** What an activity throws so that Temporal, the Web UI and the CLI see code, sentence and details. */
-export function toFailure(error: unknown, subject: FailureSubject = {}): ApplicationFailure | CancelledFailure {
-  if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
-  if (isFault(error)) return fromFault(error, subject);
-  const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) };
-  const cause = error instanceof Error ? error : undefined;
-  if (isBug(error)) {
-    const sentence = `${name}: ${firstLine(message)}. This is a bug in samflow; please report it. [${FAILURES.internal}]`;
-    return ApplicationFailure.create({
-      message: sentence,
-      type: FAILURES.internal,
-      nonRetryable: true,
-      ...withCause(cause),
-    });
-  }
-  const type = error instanceof FencedOut ? FAILURES.fenced : FAILURES.infrastructure;
-  return ApplicationFailure.create({ message: `${firstLine(message)} [${type}]`, type, ...withCause(cause) });
+/**
+ * What an activity throws so that Temporal, the Web UI and the CLI see code, sentence and details. It carries neither the
+ * error behind it nor a stack: both stand in histories in clear, and the one names paths, the other helps no reader there.
+ */
+export function toFailure(
+  error: unknown,
+  subject: FailureSubject = {},
+  /** The number of the attempt that failed. */
+  attempt = 1,
+): ApplicationFailure | CancelledFailure {
+  const failure = classify(error, subject, attempt);
+  failure.stack = '';
+  return failure;
 }
 
+function classify(error: unknown, subject: FailureSubject, attempt: number): ApplicationFailure | CancelledFailure {
+  if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
+  if (isFault(error)) return fromFault(error, subject);
+  if (error instanceof FencedOut) {
+    return failureOf(error.message, FAILURES.fenced, { nextRetryDelay: patienceAfter(attempt) });
+  }
+  if (!isBug(error)) return failureOf(sentenceOf(error), FAILURES.infrastructure);
+  const sentence = `${error.name}: ${sentenceOf(error)}. This is a bug in samflow; please report it.`;
+  return failureOf(sentence, FAILURES.internal, { nonRetryable: true });
+}
+
+const failureOf = (
+  sentence: string,
+  type: string,
+  options: Pick<ApplicationFailureOptions, 'nonRetryable' | 'nextRetryDelay'> = {},
+): ApplicationFailure => ApplicationFailure.create({ message: `${sentence} [${type}]`, type, ...options });
+
 function fromFault(fault: Fault, subject: FailureSubject): ApplicationFailure {
-  const { code, message, details, cause } = fault;
+  const { code } = fault;
+  const tell = (text: string): string => withBaseNames(text, fault);
+  const { at, found, expected, fix } = fault.details;
+  const reason = reasonOf(fault.cause);
+  const told = { at: tell(at), found: tell(found), expected: tell(expected), fix: tell(fix) };
   return ApplicationFailure.create({
-    message,
+    message: tell(fault.message),
     type: code,
     nonRetryable: !RETRYABLE_FAULTS.has(code),
-    details: [{ code, ...details, ...subject } satisfies FailureDetails],
-    ...withCause(cause instanceof Error ? cause : undefined),
+    details: [{ code, ...told, ...(reason && { reason }), ...subject } satisfies FailureDetails],
   });
 }
+
+const MINUTE_MS = 60_000;
+
+/**
+ * Who was fenced out by another run that does the very same waits for that one's result, in milliseconds. Coming back before it has
+ * committed anything would fence it out in turn, and so on for ever; so the wait doubles until there is time enough.
+ */
+const patienceAfter = (attempt: number): number => Math.min(60, 2 ** (attempt - 1)) * MINUTE_MS;
 
 /** Another attempt has taken over: this one must not commit. */
 export class FencedOut extends Error {
   override readonly name = 'FencedOut';
 }
 
-function isBug(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return BUGS.has(error.name) && error.cause === undefined;
+function isBug(error: unknown): error is Error {
+  return error instanceof Error && BUGS.has(error.name) && error.cause === undefined;
 }
-
-const withCause = (cause: Error | undefined): { cause?: Error } => (cause ? { cause } : {});
-
-/** Long texts (a stack, a list of issues) belong into the log. */
-const firstLine = (text: string): string => text.split('\n', 1)[0]!.slice(0, 500);

@@ -8,7 +8,8 @@ import {
 } from '../contracts/stages.ts';
 import { type MemoIdentity, memoKey } from '../lib/artifacts/keys.ts';
 import { decodeSlices } from '../lib/dataset/slices.ts';
-import { fineTune, imageInput } from '../lib/training/fine-tune.ts';
+import { fineTune } from '../lib/training/fine-tune.ts';
+import { imageInput } from '../lib/training/mask-training.ts';
 import type { TrainingSlice } from '../lib/training/samples.ts';
 import { type Attempt, activity } from './activity.ts';
 import { openCheckpointChain } from './checkpoint-chain.ts';
@@ -17,7 +18,7 @@ import { encodedDigests, readEmbeddings } from './encoded.ts';
 import { modelDigests } from './models.ts';
 import type { Sessions } from './sessions.ts';
 
-const VERSION = 3;
+const VERSION = 4;
 const Result = FineTuneResult.omit({ reused: true, seconds: true });
 type Result = Omit<FineTuneResult, 'reused' | 'seconds'>;
 
@@ -62,18 +63,22 @@ async function train(
 ): Promise<Result> {
   const { artifacts } = deps;
   const { signal } = attempt;
+  const from = imageInput(training.train);
+  const data = {
+    model: await sessions.models.open(model, from === 'embeddings' ? 'decoder' : 'whole'),
+    train: await slicesOf(train, from, prompts, deps, signal),
+    val: await slicesOf(val, from, prompts, deps, signal),
+  };
+  // Not before: another run may be at this training too, and is fenced out from here on.
   const chain = await openCheckpointChain(deps, key.replace(/^.*\/|\.json$/g, ''));
   const progress = openProgress(attempt);
   let checkpoint = chain.last?.checkpoint ?? null;
-  const from = imageInput(training.train);
   const { jitter, jitterPixels } = prompts;
   const trained = await fineTune({
-    model: await sessions.models.open(model),
-    train: await slicesOf(train, from, prompts, deps, signal),
-    val: await slicesOf(val, from, prompts, deps, signal),
+    ...data,
     settings: { ...training, jitter, jitterPixels },
     session: sessions.options(model),
-    ...(checkpoint && { resume: await artifacts.get(checkpoint) }),
+    ...(chain.last && { resume: chain.last.bytes }),
     signal,
     onStatus: (status) => progress.show({ ...status, checkpoint }),
     onCheckpoint: async (bytes, step) => {

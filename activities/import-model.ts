@@ -1,15 +1,18 @@
 import { z } from 'zod';
 import { ImportModelInput, ImportModelResult, type ModelRef } from '../contracts/stages.ts';
+import { readBytes } from '../lib/artifacts/parts.ts';
 import { fingerprintPretrained, openPretrained, readPretrained } from '../lib/pretrained/open.ts';
 import type { Place } from '../lib/pretrained/place.ts';
+import type { Weights } from '../lib/pretrained/weights.ts';
+import { encodeSafetensors, readSafetensorsHeader } from '../lib/safetensors.ts';
 import { readSamConfig } from '../lib/sam/config.ts';
 import { configAt } from '../lib/sam/input-size.ts';
-import { checkTensors, parameterShapes } from '../lib/sam/model.ts';
+import { belongsTo, checkTensors, parameterShapes } from '../lib/sam/model.ts';
 import { readProcessor } from '../lib/sam/processor.ts';
 import { type Attempt, activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 
-const VERSION = 2;
+const VERSION = 3;
 const Result = ImportModelResult.omit({ reused: true, seconds: true });
 type Result = Omit<ImportModelResult, 'reused' | 'seconds'>;
 
@@ -49,9 +52,21 @@ async function store(place: Place, { artifacts }: ActivityDeps, { signal, report
         ...{ sha256: weights.sha256, signal },
         onProgress: (doneBytes, totalBytes) => report({ storing: 'weights', doneBytes, totalBytes }),
       }),
+      decoder: await artifacts.put('weights', await decoderOf(weights)),
       embeddingShape: [sam.decoder.hidden_size, sam.grid, sam.grid],
     },
   };
+}
+
+/** The tensors that are not the image encoder's, as a safetensors file of their own. */
+async function decoderOf({ source }: Weights): Promise<Uint8Array> {
+  const { tensors } = await readSafetensorsHeader((from, to) => readBytes(source, from, to), source.bytes, 'weights');
+  const read = async (name: string) => {
+    const { dtype, shape, from, bytes } = tensors.get(name)!;
+    return [name, { dtype, shape, data: await readBytes(source, from, from + bytes) }] as const;
+  };
+  const names = [...tensors.keys()].filter((name) => belongsTo('decoder', name));
+  return encodeSafetensors(await Promise.all(names.map(read)), { format: 'pt' });
 }
 
 /** The reference, with how the run wants the model: checked here, before any work is done with it. */

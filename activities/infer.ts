@@ -1,38 +1,47 @@
 import { InferInput, InferResult, ModelPackage } from '../contracts/stages.ts';
-import { MaskDecoder, segmentSlices } from '../lib/training/decoder.ts';
+import { maskOfLogits, probabilityOfLogits } from '../lib/sam/post-process.ts';
+import { MaskDecoder, sliceLogits } from '../lib/training/decoder.ts';
 import { type Attempt, activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 import type { Sessions } from './sessions.ts';
 import type { Plan } from './tasks.ts';
 
-const VERSION = 2;
+const VERSION = 4;
 const Result = InferResult.omit({ reused: true, seconds: true, patient: true });
 /** Slices encoded in one go. */
 const BATCH = 8;
 
 /** Segments one scan with a packaged model, by boxes that were made without any truth. */
 export const createInfer = (deps: ActivityDeps, sessions: Sessions) =>
-  activity(InferInput, async ({ package: ref, patient, volume }, attempt): Promise<InferResult> => {
+  activity(InferInput, async (input, attempt): Promise<InferResult> => {
+    const { package: ref, patient, volume, probability = false } = input;
     const { artifacts, compute } = deps;
     const { signal } = attempt;
     const { value, reused, seconds } = await artifacts.memo({
       stage: 'infer',
       version: VERSION,
-      parameters: {},
+      parameters: { probability },
       inputs: [ref.sha256, volume.sha256],
       schema: Result,
       signal,
       compute: async () => {
         const model = await artifacts.getJson(ref, ModelPackage);
-        const { slices, prompts, prior } = model;
+        const { slices, prompts, prior, target, postProcess, evaluation: setting } = model;
         const plan = await compute.run('plan', { volume: await artifacts.get(volume), slices, prompts, prior }, signal);
-        const masks = await segment(plan, model, sessions, attempt);
+        const segmented = await segment(plan, model, probability, sessions, attempt);
         const { axis, rows } = plan;
-        const grid = { volume: await artifacts.get(volume), masks, axis, index: rows.map(({ index }) => index) };
-        const { bytes, ...facts } = await compute.run('mask', grid, signal);
+        const grid = { volume: await artifacts.get(volume), axis, index: rows.map(({ index }) => index) };
+        const { files, ...facts } = await compute.run(
+          'mask',
+          { ...segmented, ...grid, target, setting, postProcess },
+          signal,
+        );
+        const put = (kind: keyof typeof files) => artifacts.put(kind, files[kind]!, 'application/gzip');
         return {
           ...facts,
-          mask: await artifacts.put('mask', bytes, 'application/gzip'),
+          postProcess,
+          mask: await put('mask'),
+          ...(files.probability && { probability: await put('probability') }),
           promptedSlices: rows.length,
           // Without a prior (its artifact says null) the whole image is the prompt.
           prompts: prompts.automatic === 'prior' && prior === null ? ('image' as const) : prompts.automatic,
@@ -42,15 +51,22 @@ export const createInfer = (deps: ActivityDeps, sessions: Sessions) =>
     return { patient, ...value, reused, seconds };
   });
 
-/** Masks [N, H, W] of the planned slices. */
+interface Segmented {
+  /** [N, H, W] of the planned slices. */
+  readonly masks: Uint8Array;
+  readonly probabilities: Float32Array | null;
+}
+
 async function segment(
   { rows, height, width }: Plan,
   { model, weights }: ModelPackage,
+  probability: boolean,
   sessions: Sessions,
   { signal, report }: Attempt,
-): Promise<Uint8Array> {
+): Promise<Segmented> {
   const area = height * width;
   const masks = new Uint8Array(rows.length * area);
+  const probabilities = probability ? new Float32Array(rows.length * area) : null;
   const tuned = await sessions.tuned(model, weights);
   const encoder = await sessions.encoder(model, { ...tuned, weights });
   const size = encoder.embeddingShape.reduce((product, axis) => product * axis, 1);
@@ -65,12 +81,15 @@ async function segment(
         boxes,
         embedding: embeddings.subarray(at * size, (at + 1) * size),
       }));
-      const found = await segmentSlices(decoder, slices, height, width, signal);
-      for (const [at, mask] of found.entries()) masks.set(mask, (from + at) * area);
+      const found = await sliceLogits(decoder, slices, height, width, signal);
+      for (const [at, logits] of found.entries()) {
+        masks.set(maskOfLogits(logits), (from + at) * area);
+        probabilities?.set(probabilityOfLogits(logits), (from + at) * area);
+      }
       report({ done: from + batch.length, total: rows.length });
     }
   } finally {
     await decoder.close();
   }
-  return masks;
+  return { masks, probabilities };
 }

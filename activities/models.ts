@@ -4,7 +4,7 @@ import type { ModelRef } from '../contracts/stages.ts';
 import type { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
 import { decodeSafetensors, type SafeTensor } from '../lib/safetensors.ts';
 import { atInputSize } from '../lib/sam/input-size.ts';
-import { readSamModel, type SamModel } from '../lib/sam/model.ts';
+import { type ModelPart, readSamModel, type SamModel } from '../lib/sam/model.ts';
 
 /** A model from the store. The one read last is kept: shards of one run follow each other on the same model. */
 export class Models {
@@ -15,10 +15,10 @@ export class Models {
     this.#artifacts = artifacts;
   }
 
-  open(ref: ModelRef): Promise<SamModel> {
-    const key = modelDigests(ref).join('/');
+  open(ref: ModelRef, part: ModelPart = 'whole'): Promise<SamModel> {
+    const key = [part, ...modelDigests(ref)].join('/');
     if (this.#last?.key !== key) {
-      const model = this.#read(ref);
+      const model = this.#read(ref, part);
       this.#last = { key, model };
       // A failure is not kept.
       model.catch(() => {
@@ -28,12 +28,13 @@ export class Models {
     return this.#last.model;
   }
 
-  async #read({ config, preprocessor, weights, inputSize }: ModelRef): Promise<SamModel> {
-    const model = readSamModel({
+  async #read({ config, preprocessor, weights, decoder, inputSize }: ModelRef, part: ModelPart): Promise<SamModel> {
+    const files = {
       config: await this.#artifacts.getJson(config, z.unknown()),
       preprocessor: await this.#artifacts.getJson(preprocessor, z.unknown()),
-      tensors: await readTensors(this.#artifacts, weights),
-    });
+    };
+    const [ref, held] = part === 'decoder' && decoder ? [decoder, part] : [weights, 'whole' as const];
+    const model = readSamModel({ ...files, tensors: await readTensors(this.#artifacts, ref) }, held);
     return atInputSize(model, inputSize ?? model.config.imageSize);
   }
 }

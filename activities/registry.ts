@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { FAILURES } from '../contracts/failure.ts';
+import { FAILURES } from '../contracts/failure-codes.ts';
 import {
   Champion,
   ModelPackage,
@@ -28,7 +28,7 @@ export const createReadChampion = ({ artifacts }: ActivityDeps) =>
     };
   });
 
-/** Moves the pointer, if it still stands where the comparison began. */
+/** Moves the pointer, if it still stands where the comparison began. Where not, only another comparison helps, not another attempt. */
 export const createPromote = ({ artifacts }: ActivityDeps) =>
   activity(PromoteInput, async ({ name, champion, etag }): Promise<PromoteResult> => {
     try {

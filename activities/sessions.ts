@@ -9,20 +9,30 @@ import { Models, modelDigests, readTensors } from './models.ts';
 
 /** A model with the tensors that a training changed. */
 export interface TunedModel {
+  /** Without its encoder where that is the one of the model it came from. */
   readonly model: SamModel;
   /** Whether its embeddings are others than those of the model it came from. */
   readonly hasOwnEncoder: boolean;
 }
 
+/** An encoder that somebody else opens and closes. */
+export type BorrowedEncoder = Pick<ImageEncoder, 'embeddingShape' | 'encode'>;
+
+interface OpenEncoder {
+  readonly key: string;
+  readonly encoder: Promise<ImageEncoder>;
+}
+
 /**
  * The encoder between two shards: opening it costs more than a shard does. One is held open, for the model that was asked
- * for last, and it is closed when other work wants the memory.
+ * for last, and it is closed when other work wants the memory, or when it has failed: its thread may be dead, and then every
+ * attempt on this worker would fail.
  */
 export class Sessions {
   readonly models: Models;
   readonly #artifacts: ArtifactStore;
   readonly #threads: number;
-  #open: { key: string; encoder: Promise<ImageEncoder> } | null = null;
+  #open: OpenEncoder | null = null;
 
   constructor({ artifacts, threads }: Pick<ActivityDeps, 'artifacts' | 'threads'>) {
     this.models = new Models(artifacts);
@@ -37,11 +47,13 @@ export class Sessions {
 
   async tuned(ref: ModelRef, weights: ArtifactRef): Promise<TunedModel> {
     const tensors = await readTensors(this.#artifacts, weights);
-    return { model: withTensors(await this.models.open(ref), tensors), hasOwnEncoder: changesEncoder(tensors) };
+    const hasOwnEncoder = changesEncoder(tensors);
+    const model = await this.models.open(ref, hasOwnEncoder ? 'whole' : 'decoder');
+    return { model: withTensors(model, tensors), hasOwnEncoder };
   }
 
   /** The encoder of a model, or of one that was tuned from it to these weights. */
-  async encoder(ref: ModelRef, tuned?: TunedModel & { weights: ArtifactRef }): Promise<ImageEncoder> {
+  async encoder(ref: ModelRef, tuned?: TunedModel & { weights: ArtifactRef }): Promise<BorrowedEncoder> {
     const own = tuned?.hasOwnEncoder ? tuned : null;
     const key = [...modelDigests(ref), ...(own ? [own.weights.sha256] : [])].join('/');
     if (this.#open?.key !== key) {
@@ -54,7 +66,22 @@ export class Sessions {
       this.#open = { key, encoder };
       encoder.catch(() => this.release());
     }
-    return this.#open!.encoder;
+    return this.#lend(this.#open!);
+  }
+
+  async #lend(open: OpenEncoder): Promise<BorrowedEncoder> {
+    const encoder = await open.encoder;
+    return {
+      embeddingShape: encoder.embeddingShape,
+      encode: async (pixels, count, height, width, signal) => {
+        try {
+          return await encoder.encode(pixels, count, height, width, signal);
+        } catch (error) {
+          if (!signal?.aborted && this.#open === open) await this.release();
+          throw error;
+        }
+      },
+    };
   }
 
   async release(): Promise<void> {

@@ -1,5 +1,8 @@
+import type { Device } from '../lib/runtime/session.ts';
+import { readSamConfig } from '../lib/sam/config.ts';
+import { madeUpModel } from '../lib/sam/made-up-model.ts';
 import type { SamModel } from '../lib/sam/model.ts';
-import { baseModel } from './base-model.ts';
+
 import { adamRow } from './engine/adam.ts';
 import { type EngineRow, THREADS } from './engine/bench.ts';
 import { encodeRow } from './engine/encode.ts';
@@ -15,9 +18,14 @@ import type { BenchRow } from './row.ts';
 const ROWS: readonly EngineRow[] = [stepRow, boxesRow, adamRow, encodeRow, int8Row, resizeRow, epochsRow, memoryRow];
 export const ENGINE_ROWS: readonly string[] = ROWS.map(({ name }) => name);
 
-/** The engine against PyTorch, Pillow and NumPy, side by side in one run; `names` in any order. */
-export async function engineRows(names: readonly string[], say: (line: string) => void): Promise<BenchRow[]> {
-  const started = ReferenceProcess.start(THREADS);
+/** The engine against PyTorch, Pillow and NumPy, side by side in one run, both on the device; `names` in any order. */
+export async function engineRows(
+  names: readonly string[],
+  device: Device,
+  say: (line: string) => void,
+): Promise<BenchRow[]> {
+  const session = { threads: THREADS, device };
+  const started = ReferenceProcess.start(session);
   // Each row says why there is no reference.
   const pid = await started.then(
     (reference) => reference.pid,
@@ -31,10 +39,11 @@ export async function engineRows(names: readonly string[], say: (line: string) =
       const found = await measure({
         reference: (row) => async () => (await started).run(row),
         model: () => {
-          model ??= baseModel();
+          // Every default of SamConfig is that of sam-vit-base.
+          model ??= madeUpModel(readSamConfig({}));
           return model;
         },
-        ...{ measured, say, otherWork: otherWork(pid) },
+        ...{ session, measured, say, otherWork: otherWork(pid) },
       });
       measured.set(name, found[0]!);
       rows.push(...found);

@@ -6,7 +6,7 @@ import { flatLayout, flatSize, frozenParameters } from '../lib/sam/parameters.ts
 import { visionEncoder } from '../lib/sam/vision-encoder.ts';
 import { diceCrossEntropy, meanOf } from '../lib/training/losses.ts';
 import { openSession } from '../lib/training/open-session.ts';
-import { gradientGraph, packFlat, StepSession, unpackFlat } from '../lib/training/step.ts';
+import { packFlat, StepSession, stepGraph, unpackFlat } from '../lib/training/step.ts';
 import { type Expectation, type Plain, type Reference, type ReferenceRun, readReference } from './parity-reference.ts';
 
 /** One compared quantity: its worst difference, and the most that is allowed. */
@@ -122,7 +122,7 @@ async function gradientRows(setting: Setting): Promise<ParityRow[]> {
   if (!gradients) return [];
   const { layout, feeds, build, frozen } = trainingSetup(setting);
   const results = await compute(
-    gradientGraph({ layout, frozen, build }),
+    stepGraph({ layout, frozen, build }),
     { ...feeds, weights: float32(packFlat(layout, model.tensors), [flatSize(layout)]) },
     session,
   );
@@ -149,12 +149,7 @@ async function trajectoryRows(setting: Setting): Promise<ParityRow[]> {
   for (const run of runs) {
     const { name, optimiser, losses } = run;
     const weights = packFlat(layout, model.tensors);
-    const zero = () => new Float32Array(weights.length);
-    const session = await StepSession.open(
-      { layout, frozen, build, optimiser },
-      { weights, first: zero(), second: zero() },
-      options,
-    );
+    const session = await StepSession.open({ layout, frozen, build, optimiser }, { weights }, options);
     let difference = 0;
     for (const [i, loss] of losses.entries()) {
       const figures = await session.step(i + 1, learningRate, feeds);

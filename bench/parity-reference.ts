@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { Fault } from '../lib/fault.ts';
 import { sizeOf } from '../lib/graph/index.ts';
 import { decodeSafetensors, type SafeTensor, toFloat32 } from '../lib/safetensors.ts';
+import { type FormulaTensor, formula, formulaTensors } from '../lib/sam/formula.ts';
 import { readSamModel, type SamModel } from '../lib/sam/model.ts';
 import type { OptimiserSettings } from '../lib/training/optimiser.ts';
-import { type FormulaTensor, formula, formulaTensors } from './formula.ts';
 
 /** A tensor as it is fed: float32, in C order. */
 export interface Plain {

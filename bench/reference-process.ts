@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Fault } from '../lib/fault.ts';
+import type { Device } from '../lib/runtime/session.ts';
 
 const SCRIPT = fileURLToPath(new URL('./reference/reference.py', import.meta.url));
 /** How to get what the reference side needs. */
@@ -21,9 +22,9 @@ export class ReferenceProcess {
   private isReady = false;
   private ended: Error | undefined;
 
-  private constructor(python: string, threads: number) {
+  private constructor(python: string, threads: number, device: Device) {
     this.python = python;
-    this.child = spawn(python, [SCRIPT, String(threads)], {
+    this.child = spawn(python, [SCRIPT, String(threads), device], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, OMP_NUM_THREADS: String(threads), MKL_NUM_THREADS: String(threads) },
     });
@@ -38,8 +39,11 @@ export class ReferenceProcess {
   }
 
   /** Throws BENCH_REFERENCE where there is no Python, or not the pinned versions. */
-  static async start(threads: number, python = process.env.SAMFLOW_PYTHON || 'python3'): Promise<ReferenceProcess> {
-    const reference = new ReferenceProcess(python, threads);
+  static async start(
+    { threads, device }: { readonly threads: number; readonly device: Device },
+    python = process.env.SAMFLOW_PYTHON || 'python3',
+  ): Promise<ReferenceProcess> {
+    const reference = new ReferenceProcess(python, threads, device);
     await reference.next();
     reference.isReady = true;
     return reference;

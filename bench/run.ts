@@ -1,27 +1,45 @@
+import { parseArgs } from 'node:util';
+import { DeviceConfig } from '../contracts/config.ts';
+import type { Device } from '../lib/runtime/session.ts';
 import { ENGINE_ROWS, engineRows } from './engine.ts';
 import { PARTS, type Part, pipelineRows } from './pipeline.ts';
 import { holds, printRows } from './row.ts';
 
 /**
- * `npm run bench [-- demo|overhead|engine|engine/ROW ...] [--json]`: measures and prints each figure beside its target;
+ * `npm run bench [-- demo|overhead|engine|engine/ROW ...] [--device cpu|cuda:N] [--json]`: measures and prints each figure beside its target;
  * demo and overhead where nothing is named. Exit code 1 where one does not hold (or proves nothing), 2 on a wrong call.
  */
-const json = process.argv.includes('--json');
-const asked = process.argv.slice(2).filter((argument) => argument !== '--json');
+const call = readCall();
+const asked = call?.positionals ?? [];
 const isPart = (word: string): word is Part => (PARTS as readonly string[]).includes(word);
 const engineNames = ENGINE_ROWS.filter((name) => asked.includes('engine') || asked.includes(`engine/${name}`));
 const known = [...PARTS, 'engine', ...ENGINE_ROWS.map((name) => `engine/${name}`)];
 
-if (asked.every((word) => known.includes(word))) {
+if (call && asked.every((word) => known.includes(word)) && DeviceConfig.safeParse(call.values.device).success) {
+  const { json, device } = call.values;
   const say = (line: string) => process.stderr.write(`${line}\n`);
   const parts = asked.length > 0 ? asked.filter(isPart) : PARTS;
   const rows = [
     ...(parts.length > 0 ? await pipelineRows(parts, say) : []),
-    ...(engineNames.length > 0 ? await engineRows(engineNames, say) : []),
+    ...(engineNames.length > 0 ? await engineRows(engineNames, device as Device, say) : []),
   ];
   console.log(json ? JSON.stringify(rows.map((row) => ({ ...row, ok: holds(row) }))) : printRows(rows));
   process.exitCode = rows.every(holds) ? 0 : 1;
 } else {
-  console.error(`usage: npm run bench [-- ${PARTS.join('|')}|engine|engine/${ENGINE_ROWS.join('|engine/')}] [--json]`);
+  console.error(
+    `usage: npm run bench [-- ${PARTS.join('|')}|engine|engine/${ENGINE_ROWS.join('|engine/')}] [--device cpu|cuda:N] [--json]`,
+  );
   process.exitCode = 2;
+}
+
+/** Null where an option is not one of ours. */
+function readCall() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { json: { type: 'boolean', default: false }, device: { type: 'string', default: 'cpu' } },
+    });
+  } catch {
+    return null;
+  }
 }

@@ -1,3 +1,4 @@
+import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { PipelineResult } from '../contracts/pipeline.ts';
 import { Champion } from '../contracts/stages.ts';
@@ -47,12 +48,15 @@ export const unknownRun = (run: string): Fault =>
     fix: 'List the runs with `samflow status`',
   });
 
-export async function isKnown(id: string, { client }: Platform): Promise<boolean> {
+export const isKnown = async (id: string, platform: Platform): Promise<boolean> =>
+  (await findWorkflow(id, platform)) !== null;
+
+/** What Temporal knows of a workflow; null where it knows, or remembers, none of this id. */
+export async function findWorkflow(id: string, { client }: Platform): Promise<WorkflowExecutionDescription | null> {
   try {
-    await client.workflow.getHandle(id).describe();
-    return true;
+    return await client.workflow.getHandle(id).describe();
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
+    if (error instanceof WorkflowNotFoundError) return null;
     throw error;
   }
 }

@@ -64,6 +64,19 @@ export async function tellEnding(
   return EXIT.ok;
 }
 
+/** A workflow that gave nothing: why, for people, and with `rest` for scripts. Returns the exit code. */
+export function tellFailed(
+  id: string,
+  failure: RunFailure,
+  { platform, json }: { readonly platform: Platform; readonly json: boolean },
+  rest: object = {},
+): number {
+  tellFailure(id, failure, platform);
+  const { status, code, message, file } = failure;
+  if (json) process.stdout.write(`${JSON.stringify({ run: id, status, ...rest, failure: { code, message, file } })}\n`);
+  return EXIT.failed;
+}
+
 /** On stderr: what failed, where, and the way out. No stack trace: it is no bug of the reader's. */
 export function tellFailure(run: string, { status, message, file }: RunFailure, platform: Platform): void {
   const url = runUrl(run, platform);

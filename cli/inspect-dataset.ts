@@ -1,11 +1,11 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { SplitConfig } from '../contracts/config.ts';
 import { type DatasetFacts, inspectDataset } from '../lib/dataset/inspect.ts';
 import { openSource } from '../lib/dataset/sources/open.ts';
 import { readConfig } from './config/read-config.ts';
+import { cacheDirOf } from './dev/folders.ts';
 import { EXIT } from './exit-codes.ts';
 import { renderDataset } from './inspect-text.ts';
-import { stateDirOf } from './state-dir.ts';
 
 /** The patients of a folder or archive, paired as a configuration says, or by its layout. */
 export async function tellDataset(path: string, config: string | undefined, json: boolean): Promise<number> {
@@ -16,10 +16,7 @@ export async function tellDataset(path: string, config: string | undefined, json
 
 async function datasetFacts(path: string, config: string | undefined): Promise<DatasetFacts> {
   const run = config === undefined ? null : await readConfig(config);
-  const listing = await openSource(
-    { kind: 'local', path: resolve(path) },
-    { cacheDir: join(stateDirOf(process.env), 'cache') },
-  );
+  const listing = await openSource({ kind: 'local', path: resolve(path) }, { cacheDir: cacheDirOf(process.env) });
   try {
     return await inspectDataset(listing, {
       ...(run && { dataset: run.dataset }),

@@ -17,12 +17,12 @@ export interface PlanHead {
 }
 
 /** A plan for people. */
-export function renderPlan(head: PlanHead, plan: Plan): string {
+export function renderPlan(head: PlanHead, plan: Plan, columns?: number): string {
   const { run, checkpoint, device, threads, processor } = head;
   return [
     `${pc.bold(run)}  ${checkpoint} on ${device}, ${plural(threads, 'thread')} (${processor})`,
     ...(plan.parts ? [splitTable(plan.parts)] : []),
-    costTable(head, plan),
+    costTable(head, plan, columns),
     ...notesOf(head, plan),
   ].join('\n');
 }
@@ -88,8 +88,16 @@ function listed(names: readonly string[]): string {
   return names.length > 6 ? `${shown} and ${names.length - 6} more` : shown;
 }
 
-function costTable({ epochs }: PlanHead, { amount, measured, seconds, memory, disk, checkpoint }: Plan): string {
-  const table = new Table({ head: ['', 'estimate', 'of'], colWidths: [12, 12, 78], wordWrap: true, ...tableStyle() });
+/** Columns of a terminal that the borders and the first two columns of the table take. */
+const BESIDE = 28;
+
+function costTable(
+  { epochs }: PlanHead,
+  { amount, measured, seconds, memory, disk, checkpoint }: Plan,
+  columns = Number.POSITIVE_INFINITY,
+): string {
+  const colWidths = [12, 12, Math.min(78, Math.max(20, columns - BESIDE))];
+  const table = new Table({ head: ['', 'estimate', 'of'], colWidths, wordWrap: true, ...tableStyle() });
   const time = (value: number | undefined): string => (value === undefined ? 'unknown' : duration(value));
   const perSlice = measured ? `${duration(measured.encodeSecondsPerSlice)} a slice` : '';
   const perStep = measured ? `${duration(measured.trainSecondsPerStep)} a step` : '';
@@ -115,7 +123,7 @@ const MANY_CHECKPOINTS_BYTES = 10 * 2 ** 30;
 
 /** What the numbers rest on, and what is unknown, in plain sentences. */
 function notesOf({ epochs, patience }: PlanHead, plan: Plan): string[] {
-  const { parts, measured, notMeasured, encoderLearns, peakBytes, memory, disk } = plan;
+  const { parts, isMadeUp, measured, notMeasured, encoderLearns, peakBytes, memory, disk } = plan;
   const lines: string[] = [];
   if (!parts) lines.push('The data are not here, and a plan downloads nothing: what depends on them is unknown.');
   for (const part of ['train', 'val'] as const) {
@@ -128,6 +136,9 @@ function notesOf({ epochs, patience }: PlanHead, plan: Plan): string[] {
     lines.push(
       'Times are those of made-up slices and steps, measured here and now; a busy machine is slower. Reading, scoring and the report are not in them.',
     );
+  }
+  if (measured && isMadeUp) {
+    lines.push('The checkpoint is not on this machine: what was measured has its shape and made-up weights.');
   }
   if (patience > 0 && patience < epochs) {
     lines.push(`Training ends sooner after ${plural(patience, 'epoch')} without a better validation loss.`);

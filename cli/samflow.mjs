@@ -1,6 +1,17 @@
 #!/usr/bin/env node
-// The command: makes TypeScript loadable where Node does not do so itself, then runs the real one.
+// The command: refuses a Node that is too old, makes TypeScript loadable where Node does not do so itself, then runs the
+// real one.
+import { nodeProblem } from '../infra/dev/bootstrap.mjs';
+
+const problem = nodeProblem();
+if (problem) {
+  process.stderr.write(`samflow: ${problem}\n`);
+  process.exit(2);
+}
 if (!process.features.typescript) (await import('tsx/esm/api')).register();
 const { main } = await import('./main.ts');
 
-process.exitCode = await main(process.argv);
+const code = await main(process.argv);
+// Stopped by the user: what was under way then, a connection that nobody takes, holds nobody up.
+if (code === 130) process.exit(code);
+process.exitCode = code;

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { access, constants, readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { isSeriesFile } from '../lib/dataset/pairing.ts';
 import { Fault } from '../lib/fault.ts';
@@ -40,15 +40,14 @@ function missing(path: string, found: string): Fault {
   return new Fault('SCAN_MISSING', { at: basename(path), found, expected, fix: 'Correct the path' });
 }
 
-/** The scan's files in memory, under their base names. @throws Fault VOLUME_TOO_LARGE, SOURCE_DENIED */
+/** The scan's files in memory, under their base names. @throws Fault VOLUME_TOO_LARGE, and what the file system says */
 export async function readScan({ files }: Scan): Promise<{ name: string; bytes: Uint8Array }[]> {
   const read: { name: string; bytes: Uint8Array }[] = [];
-  for (const file of files) {
-    const bytes = await readVolumeFile(file).catch(async (error: unknown) => {
-      const { accessFault } = await import('../lib/dataset/sources/folder.ts');
-      throw accessFault(file, error);
-    });
-    read.push({ name: basename(file), bytes });
-  }
+  for (const file of files) read.push({ name: basename(file), bytes: await readVolumeFile(file) });
   return read;
+}
+
+/** Told before servers are started for them. @throws what the file system says of a file that may not be read */
+export async function requireReadable(scans: readonly Scan[]): Promise<void> {
+  for (const file of scans.flatMap(({ files }) => files)) await access(file, constants.R_OK);
 }

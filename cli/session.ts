@@ -1,5 +1,6 @@
 import pc from 'picocolors';
-import { openPlatform, type Platform, stateDirOf } from './dev/platform.ts';
+import { stateDirOf } from './dev/folders.ts';
+import { openPlatform, type Platform } from './dev/platform.ts';
 import { EXIT } from './exit-codes.ts';
 import type { FollowOptions } from './follow-run.ts';
 import { Interrupted, onInterrupt } from './interrupt.ts';
@@ -28,7 +29,7 @@ export async function withSession(
   const say = (line: string): void => void (json ? process.stderr : process.stdout).write(`${line}\n`);
   const report = (line: string): void => void process.stderr.write(`${pc.dim(line)}\n`);
   const signal = onInterrupt();
-  const platform = await openPlatform({ stateDir, env: process.env, report, workers });
+  const platform = await openPlatform({ stateDir, env: process.env, report, workers, signal });
   const stays = keep || platform.joined;
   try {
     signal.throwIfAborted();

@@ -43,10 +43,13 @@ export async function isRunning({ client }: Platform, run: string): Promise<bool
   }
 }
 
-/** The settings as the Web UI shows them. */
-function settingsTable(settings: PipelineInput['settings']): string {
-  const rows = Object.entries(settings).flatMap(([section, values]) =>
-    Object.entries(values).map(([key, value]) => `| ${section}.${key} | \`${JSON.stringify(value)}\` |`),
+/** The settings as the Web UI shows them: a row for each key, and one for a setting that is no section. */
+export function settingsTable(settings: PipelineInput['settings']): string {
+  const row = (key: string, value: unknown): string => `| ${key} | \`${JSON.stringify(value)}\` |`;
+  const rows = Object.entries(settings).flatMap(([name, value]) =>
+    typeof value === 'object'
+      ? Object.entries(value).map(([key, inner]) => row(`${name}.${key}`, inner))
+      : [row(name, value)],
   );
   return ['| setting | value |', '| --- | --- |', ...rows].join('\n');
 }

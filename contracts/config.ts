@@ -110,10 +110,15 @@ export const TrainingConfig = z
     epochs: z.int().min(1).max(10_000).default(20),
     /** Ends the training after so many epochs without a better validation score; 0 never does. */
     patience: z.int().nonnegative().default(10),
-    /** Boxes in one pass; `boxesPerImage` of them lie on one slice and share its embedding. */
+    /** Boxes in one batch; `boxesPerImage` of them lie on one slice and share its embedding. */
     batchBoxes: z.int().min(1).max(256).default(8),
     boxesPerImage: z.int().min(1).max(64).default(1),
-    /** Passes whose gradients are averaged into one update. */
+    /**
+     * Boxes of a batch that go through the model at once, in whole slices: fewer take less memory and give the same
+     * gradients but for rounding. `auto` is what keeps activations of a decoder under half a GiB.
+     */
+    boxesPerPass: z.union([z.literal('auto'), z.int().min(1).max(256)]).default('auto'),
+    /** Batches whose gradients are averaged into one update. */
     accumulate: z.int().min(1).max(256).default(1),
     /** `focal-dice` is 20 focal : 1 Dice : 1 squared error of the predicted IoU, which trains the IoU head too. */
     loss: z.enum(['dice-ce', 'dice', 'focal-dice', 'tversky']).default('dice-ce'),
@@ -134,6 +139,30 @@ export const TrainingConfig = z
     message: 'a multiple of boxesPerImage',
   });
 export type TrainingConfig = z.infer<typeof TrainingConfig>;
+
+/** What is done to predicted masks, in this order. */
+export const PostProcessConfig = z.strictObject({
+  /** Background that the structure encloses on all sides becomes part of it. */
+  fillHoles: z.boolean().default(false),
+  /** Components with less volume go. */
+  minComponentMm3: z.number().min(0).default(0),
+  /** Of what is left, only the largest component stays. */
+  largestComponent: z.boolean().default(false),
+});
+export type PostProcessConfig = z.infer<typeof PostProcessConfig>;
+
+/** How masks are scored: it changes no mask but by `postProcess`. See docs/reference/metrics.md. */
+export const EvaluationConfig = z.strictObject({
+  /** What a surface is: pieces with an area between voxels, or foreground voxels at the border, as MONAI has it. */
+  surface: z.enum(['sub-voxel', 'voxel-edge']).default('sub-voxel'),
+  /** Tolerances of the normalised surface Dice. */
+  tolerancesMm: z.array(z.number().positive().max(100)).min(1).max(5).default([1, 2, 5]),
+  /** `auto` chooses on the validation patients, and on them alone. */
+  postProcess: z.union([z.enum(['auto', 'none']), PostProcessConfig]).default('auto'),
+  /** Of the bootstrap's resamples. */
+  seed: z.int().nonnegative().default(7),
+});
+export type EvaluationConfig = z.infer<typeof EvaluationConfig>;
 
 /** What computes. The gpu worker has it, or refuses the run: nothing falls back silently. */
 export const DeviceConfig = z.string().regex(/^(cpu|webgpu|cuda(:\d{1,2})?)$/, 'cpu, cuda, cuda:N or webgpu');
@@ -164,6 +193,7 @@ export const RunConfig = z
     slices: SlicesConfig.prefault({}),
     prompts: PromptsConfig.prefault({}),
     training: TrainingConfig.prefault({}),
+    evaluation: EvaluationConfig.prefault({}),
   })
   .check((context) => {
     const { device, model } = context.value;

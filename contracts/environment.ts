@@ -44,6 +44,8 @@ export const WorkerEnvironment = z
       .optional(),
     /** Threads of a model session. Fixed, because sums in another order give other last bits. */
     SAMFLOW_THREADS: z.coerce.number().int().min(1).max(256).default(2),
+    /** Activities that the cpu pool does at a time; default: one for each core. Each may hold a volume in memory. */
+    SAMFLOW_CPU_SLOTS: z.coerce.number().int().min(1).max(256).optional(),
     SAMFLOW_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
     /** JSON lines go here; default: standard error. */
     SAMFLOW_LOG_FILE: z.string().min(1).optional(),
@@ -55,6 +57,7 @@ export const WorkerEnvironment = z
     cacheDir: env.SAMFLOW_CACHE,
     hub: { endpoint: env.HF_ENDPOINT.replace(/\/+$/, ''), token: env.HF_TOKEN ?? null },
     threads: env.SAMFLOW_THREADS,
+    cpuSlots: env.SAMFLOW_CPU_SLOTS ?? null,
     logLevel: env.SAMFLOW_LOG_LEVEL,
     logFile: env.SAMFLOW_LOG_FILE ?? null,
     healthFile: env.SAMFLOW_HEALTH_FILE ?? null,

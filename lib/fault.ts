@@ -9,7 +9,7 @@ export interface FaultDetails {
   readonly at: string;
   readonly found: string;
   readonly expected: string;
-  /** What the user can do about it, as an imperative sentence without the full stop. */
+  /** What the user can do about it, as an imperative sentence without the full stop, or a question. */
   readonly fix: string;
 }
 
@@ -19,7 +19,9 @@ export class Fault extends Error {
   readonly details: FaultDetails;
 
   constructor(code: string, details: FaultDetails, options?: { cause?: unknown }) {
-    super(`${details.at}: found ${details.found}, expected ${details.expected}. ${details.fix}. [${code}]`, options);
+    const { at, found, expected, fix } = details;
+    const wayOut = fix.endsWith('?') ? fix : `${fix}.`;
+    super(`${at}: found ${found}, expected ${expected}. ${wayOut} [${code}]`, options);
     this.code = code;
     this.details = details;
   }

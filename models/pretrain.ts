@@ -136,10 +136,9 @@ async function save(tensors: ReadonlyMap<string, Float32Array>, dice: number): P
 
 const initial = initialWeights(shapes, seed);
 const weights = packFlat(layout, initial);
-const zero = () => new Float32Array(weights.length);
 const session = await StepSession.open(
   { layout, frozen: frozenParameters(initial), build, optimiser: OPTIMISER },
-  { weights, first: zero(), second: zero() },
+  { weights },
   { threads },
 );
 const current = async () => new Map([...initial, ...unpackFlat(layout, await session.weights())]);

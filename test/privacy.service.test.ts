@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { constants, gunzipSync, gzipSync } from 'node:zlib';
 import { WorkflowFailedError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import type { RunConfigInput } from '../contracts/config.ts';
 import type { PipelineResult } from '../contracts/pipeline.ts';
 import type { PatientFiles } from '../contracts/stages.ts';
@@ -37,6 +38,13 @@ function contentOf(bytes: Uint8Array): string {
   return Buffer.from(plain).toString('latin1');
 }
 
+/** A file that cannot be opened, even by root: one of the kernel's that are for writing only, where there is one. */
+async function forbidden(path: string): Promise<void> {
+  if (process.platform === 'linux') return symlink('/proc/sys/vm/compact_memory', path);
+  await writeFile(path, '');
+  await chmod(path, 0);
+}
+
 describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw') }, () => {
   let installation: Installation;
   let bucket: Bucket;
@@ -59,6 +67,11 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
       await writeFile(join(broken, 'ct.nii.gz'), files[0]!.subarray(0, 5_000));
       await writeFile(join(broken, 'mask.nii.gz'), files[PATIENTS.length]!);
 
+      const denied = join(source, 'denied', folderOf(1));
+      await mkdir(denied, { recursive: true });
+      await forbidden(join(denied, 'ct.nii.gz'));
+      await writeFile(join(denied, 'mask.nii.gz'), files[PATIENTS.length]!);
+
       installation = await Installation.open();
       bucket = installation.bucket('private');
       const loud = { SAMFLOW_LOG_LEVEL: 'trace' };
@@ -78,12 +91,21 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
       const local = (path: string): RunConfigInput['source'] => ({ kind: 'local', path });
       const run = { ...config, source: local(source), dataset: list(PATIENTS, SCAN, MASK) };
       result = await installation.whileWorking((await installation.startRun('private', run, bucket)).result());
-      // Its files are named without a patient, as who reads messages of errors is told to do.
-      const failing = {
-        ...{ ...config, source: local(join(source, 'broken')), dataset: list([1], 'ct.nii.gz', 'mask.nii.gz') },
-      };
-      const failed = await installation.startRun('private-failed', failing, bucket);
-      await assert.rejects(installation.whileWorking(failed.result()), WorkflowFailedError);
+      // Their files are named without a patient, as who reads messages of errors is told to do; their folders are not.
+      const failing = (part: string) => ({
+        ...{ ...config, source: local(join(source, part)), dataset: list([1], 'ct.nii.gz', 'mask.nii.gz') },
+      });
+      for (const [part, code] of [
+        ['broken', 'NIFTI_TRUNCATED'],
+        ['denied', 'SOURCE_DENIED'],
+      ] as const) {
+        const failed = await installation.startRun(`private-${part}`, failing(part), bucket);
+        await assert.rejects(installation.whileWorking(failed.result()), (error) => {
+          assert.ok(error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure);
+          assert.equal(error.cause.type, code, error.cause.message);
+          return true;
+        });
+      }
 
       // As `samflow infer` puts a scan into the store.
       const ref = await bucket.artifacts.put('scan', files[0]!);
@@ -114,12 +136,13 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
       assert.doesNotMatch(text, NAMES, workflowId);
       seen.push(workflowId);
     }
-    assert.deepEqual(seen.sort(), ['private', 'private-failed', 'private-infer', 'private/encode']);
+    assert.deepEqual(seen.sort(), ['private', 'private-broken', 'private-denied', 'private-infer', 'private/encode']);
   });
 
   it('stands in no log of a worker, however loud', async () => {
     const logs = await installation.logs();
     assert.match(logs, /private-infer/);
+    assert.match(logs, /SOURCE_DENIED.*EACCES/);
     assert.doesNotMatch(logs, NAMES);
   });
 
@@ -135,8 +158,8 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
       if (isFile || isList) mayName.add(key);
       else assert.doesNotMatch(text, NAMES, `${key}: ${text.slice(0, 200)}`);
     }
-    // Two descriptions, five lists of files, six whole files and one cut off.
-    assert.equal(mayName.size, 14);
+    // Three descriptions, five lists of files, six whole files and one cut off.
+    assert.equal(mayName.size, 15);
   });
 
   it('stands in no manifest, no record of a run, no split record, no model and no report', async () => {

@@ -14,7 +14,12 @@ export interface WorkerConfig {
 export function readWorkerConfig(pools: readonly string[], env: NodeJS.ProcessEnv): WorkerConfig {
   for (const pool of pools) {
     if (!(POOLS as readonly string[]).includes(pool)) {
-      throw configFault('--pool', `\`${pool}\``, `some of ${POOLS.join(', ')}`, 'Name pools, e.g. --pool io,cpu');
+      throw configFault(
+        '--pool',
+        pool ? `\`${pool}\`` : 'nothing',
+        `some of ${POOLS.join(', ')}`,
+        'Name pools, e.g. --pool io,cpu',
+      );
     }
   }
   const config = { pools: pools as Pool[], store: read(StoreEnvironment, env), worker: read(WorkerEnvironment, env) };
@@ -41,8 +46,7 @@ function configFault(at: string, found: string, expected: string, fix: string): 
 }
 
 /** Activities at a time. A gpu worker has one slot, so that a second attempt never starts beside one that hangs. */
-export const SLOTS: Readonly<Record<Pool, number>> = {
-  io: 16,
-  cpu: Math.max(1, availableParallelism()),
-  gpu: 1,
-};
+export function slotsOf(pool: Pool, { cpuSlots }: WorkerEnvironment): number {
+  const slots = { io: 16, cpu: cpuSlots ?? Math.max(1, availableParallelism()), gpu: 1 } satisfies Record<Pool, number>;
+  return slots[pool];
+}

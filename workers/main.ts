@@ -1,24 +1,19 @@
 import type { Worker } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
+import type { Pool } from '../contracts/queues.ts';
 import { isFault } from '../lib/fault.ts';
-import { readWorkerConfig, type WorkerConfig } from './config.ts';
+import { readWorkerConfig, slotsOf, type WorkerConfig } from './config.ts';
 import { openDeps } from './deps.ts';
 import { reportHealth } from './health.ts';
 import { installRuntime, openLog, shutdownRuntime } from './log.ts';
 import { createPool } from './pools.ts';
 import { connectTemporal, ensureSearchAttributes, persist } from './temporal.ts';
 
-/** The one entry of every pool. Runs until it is told to stop; returns the process's exit code. */
-export async function runWorker(pools: readonly string[], env: NodeJS.ProcessEnv, stop: AbortSignal): Promise<number> {
+/** The one entry of every pool. Runs until it is told to stop. @throws Fault WORKER_CONFIG, and whatever ends a worker */
+export async function runWorker(pools: readonly string[], env: NodeJS.ProcessEnv, stop: AbortSignal): Promise<void> {
   // Workers know no time zone: nothing they write may depend on where they stand.
   process.env.TZ = 'UTC';
-  try {
-    await serve(readWorkerConfig(pools, env), stop);
-    return 0;
-  } catch (error) {
-    console.error(isFault(error) ? error.message : error);
-    return isFault(error) && error.code === 'WORKER_CONFIG' ? 2 : 1;
-  }
+  await serve(readWorkerConfig(pools, env), stop);
 }
 
 async function serve(config: WorkerConfig, stop: AbortSignal): Promise<void> {
@@ -31,7 +26,8 @@ async function serve(config: WorkerConfig, stop: AbortSignal): Promise<void> {
     const temporal = await connectTemporal(log, stop);
     if (pools.includes('io')) await ensureSearchAttributes(temporal, log);
     const activities = createActivities(open.deps);
-    const workers = (await Promise.all(pools.map((pool) => createPool(pool, activities, temporal)))).flat();
+    const create = (pool: Pool) => createPool(pool, slotsOf(pool, worker), activities, temporal);
+    const workers = (await Promise.all(pools.map(create))).flat();
     const endHealth = worker.healthFile === null ? () => {} : reportHealth(worker.healthFile, workers);
     await runUntil(stop, workers, () => log.info({ namespace: temporal.namespace }, 'ready'));
     endHealth();

@@ -2,7 +2,6 @@ import { fileURLToPath } from 'node:url';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Activities } from '../activities/index.ts';
 import { type Pool, QUEUES } from '../contracts/queues.ts';
-import { SLOTS } from './config.ts';
 import type { Temporal } from './temporal.ts';
 
 const WORKFLOWS = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
@@ -11,19 +10,25 @@ const common = {
   // Cancellation comes as the answer to a heartbeat, so this is how long it takes to arrive, and how much progress a
   // killed worker takes with it. The SDK's default is a minute.
   maxHeartbeatThrottleInterval: '1s',
-  // On SIGTERM activities are told at once; they have checkpoints. What has not ended after this is left to the retry.
+  // On SIGTERM activities are told at once: a training has its last checkpoint in the store. What has not ended after this is
+  // left to the retry.
   shutdownGraceTime: 0,
   shutdownForceTime: '20s',
 } as const satisfies Partial<WorkerOptions>;
 
 /** The workers of a pool. The io pool's process also runs the workflows: it loads nothing heavy. */
-export async function createPool(pool: Pool, activities: Activities, temporal: Temporal): Promise<Worker[]> {
+export async function createPool(
+  pool: Pool,
+  slots: number,
+  activities: Activities,
+  temporal: Temporal,
+): Promise<Worker[]> {
   const work = await Worker.create({
     ...common,
     ...temporal,
     taskQueue: QUEUES[pool],
     activities,
-    maxConcurrentActivityTaskExecutions: SLOTS[pool],
+    maxConcurrentActivityTaskExecutions: slots,
   });
   if (pool !== 'io') return [work];
   const flow = await Worker.create({ ...common, ...temporal, taskQueue: QUEUES.workflow, workflowsPath: WORKFLOWS });

@@ -16,7 +16,7 @@ interface Outcome {
  * of the stage all come from here. It decides nothing.
  */
 export interface Board {
-  /** Opens a stage of so many units of work. */
+  /** Opens a stage of so many units of work, for the second time too. */
   begin(stage: string, units: number): void;
   /** Waits for one unit of a stage and counts it. */
   unit<T extends object>(stage: string, work: Promise<T>): Promise<T>;
@@ -57,7 +57,7 @@ export function openBoard(title: string, names: readonly string[]): Board {
 
   return {
     begin(name, units) {
-      Object.assign(find(name), { state: 'running', total: units, startedAt: Date.now() });
+      Object.assign(find(name), { state: 'running', done: 0, reused: 0, total: units, startedAt: Date.now() });
       upsertSearchAttributes([{ key: attributes.stage, value: name }]);
       show();
     },

@@ -13,7 +13,8 @@ export async function inferWorkflow(input: InferWorkflowInput): Promise<InferWor
     return mapBounded(input.scans, PATIENTS_AT_ONCE, async ({ patient, files }) => {
       const options = { summary: patient };
       const converted = await board.unit('convert', convert.executeWithOptions(options, [{ patient, files }]));
-      const scan = { package: input.package, patient, volume: converted.volume };
+      const { package: model, probability } = input;
+      const scan = { package: model, patient, volume: converted.volume, ...(probability && { probability }) };
       return board.unit('infer', infer.executeWithOptions(options, [scan]));
     });
   });

@@ -1,5 +1,12 @@
-import { ChildWorkflowCancellationType, executeChild, workflowInfo } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  ChildWorkflowCancellationType,
+  executeChild,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { PromptsConfig } from '../contracts/config.ts';
+import { FAILURES } from '../contracts/failure-codes.ts';
 import { WORKFLOWS } from '../contracts/messages.ts';
 import type { PipelineResult, RetrainInput, RetrainResult } from '../contracts/pipeline.ts';
 import type { Champion, ModelPackage, Overlap, ReadChampionResult } from '../contracts/stages.ts';
@@ -14,8 +21,11 @@ import { withFailureSurfaced } from './surface-failure.ts';
 
 type HeldOut = PipelineResult['test'];
 
+/** Each time that another retraining is faster, the new model is measured against that one's champion: so often, and then it fails. */
+const COMPARISONS = 5;
+
 /**
- * What a schedule starts: looks whether the data or the settings have changed, and if so trains a challenger and keeps the
+ * What a schedule starts: looks whether the data, their description or the settings have changed, and if so trains a challenger and keeps the
  * better model, both measured on the same patients that neither has learned from.
  */
 export async function retrainWorkflow(input: RetrainInput): Promise<RetrainResult> {
@@ -32,7 +42,8 @@ async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult
     () => board.unit('look', readChampion({ name, settings })),
   );
   const seen = current.champion?.seen;
-  if (seen?.fingerprint === source.fingerprint && seen.settings === current.settings) {
+  const isSeen = seen?.fingerprint === source.fingerprint && seen.spec === spec.sha256;
+  if (isSeen && seen.settings === current.settings) {
     const reason = 'Data and settings are those of the last training.';
     return { outcome: 'unchanged', reason, champion: null, challenger: null, run: null };
   }
@@ -50,15 +61,28 @@ async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult
   );
   board.child(null);
 
-  const verdict = await compare(trained, settings.prompts, current, board);
-  const stays = verdict.outcome === 'kept' && current.champion;
-  board.begin('promote', 1);
-  const champion: Champion = {
-    ...(stays || { package: trained.package, run }),
-    seen: { fingerprint: trained.fingerprint, settings: current.settings },
-  };
-  await board.unit('promote', promote({ name, champion, etag: current.etag }));
-  return { ...verdict, run };
+  let against = current;
+  for (let comparison = 1; ; comparison++) {
+    const verdict = await compare(trained, settings.prompts, against, board);
+    const stays = verdict.outcome === 'kept' && against.champion;
+    board.begin('promote', 1);
+    const champion: Champion = {
+      ...(stays || { package: trained.package, run }),
+      seen: { fingerprint: trained.fingerprint, settings: current.settings, spec: spec.sha256 },
+    };
+    try {
+      await board.unit('promote', promote({ name, champion, etag: against.etag }));
+      return { ...verdict, run };
+    } catch (error) {
+      if (!isChampionChanged(error) || comparison === COMPARISONS) throw error;
+      against = await readChampion({ name, settings });
+    }
+  }
+}
+
+function isChampionChanged(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : null;
+  return cause instanceof ApplicationFailure && cause.type === FAILURES.championChanged;
 }
 
 async function compare(

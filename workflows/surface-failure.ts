@@ -26,7 +26,10 @@ export async function withFailureSurfaced<T>(board: Board, body: () => Promise<T
     if (!(error instanceof TemporalFailure)) throw error;
     const { type, message, details } = rootOf(error);
     board.close({ code: type, sentence: message });
-    throw ApplicationFailure.create({ type, message, details, nonRetryable: true, cause: error });
+    const failure = ApplicationFailure.create({ type, message, details, nonRetryable: true, cause: error });
+    // It was not this line that failed.
+    failure.stack = '';
+    throw failure;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Device } from '../../lib/runtime/session.ts';
 import type { SamModel } from '../../lib/sam/model.ts';
 import { type BenchRow, type Goal, load, ratioRow, type Sides } from '../row.ts';
 import { CALM, inTurn, type Run } from '../side-by-side.ts';
@@ -9,6 +10,8 @@ export const THREADS = 2;
 export interface EngineBench {
   /** A row's work in the reference process. Fails where there is none. */
   readonly reference: (row: string) => Run;
+  /** How our sessions are opened: threads, and the device that both sides are on. */
+  readonly session: { readonly threads: number; readonly device: Device };
   /** A model of sam-vit-base's shape. */
   readonly model: () => SamModel;
   /** Rows measured before in this run, by name. */

@@ -1,7 +1,7 @@
+import { formula } from '../../lib/sam/formula.ts';
 import { ImageEncoder } from '../../lib/training/encoder.ts';
-import { formula } from '../formula.ts';
 import { secondsOf } from '../side-by-side.ts';
-import { compare, type EngineRow, THREADS } from './bench.ts';
+import { compare, type EngineRow } from './bench.ts';
 
 export const SIDE = 1024;
 
@@ -12,7 +12,7 @@ export const greySlice = (): Uint8Array => Uint8Array.from(formula('slice', SIDE
 export const encodeRow: EngineRow = {
   name: 'encode',
   measure: async (bench) => {
-    const encoder = await ImageEncoder.open(bench.model(), { threads: THREADS });
+    const encoder = await ImageEncoder.open(bench.model(), { ...bench.session, precision: 'float32' });
     const pixels = greySlice();
     const ours = () => secondsOf(() => encoder.encode(pixels, 1, SIDE, SIDE));
     try {

@@ -1,5 +1,5 @@
+import { formula } from '../../lib/sam/formula.ts';
 import { preprocess, type SamProcessor } from '../../lib/sam/processor.ts';
-import { formula } from '../formula.ts';
 import { secondsOf } from '../side-by-side.ts';
 import { compare, type EngineRow } from './bench.ts';
 

@@ -1,32 +1,26 @@
-import { meanAll, sizeOf } from '../../lib/graph/index.ts';
+import { sizeOf } from '../../lib/graph/index.ts';
+import type { SessionOptions } from '../../lib/runtime/session.ts';
 import { float16, float32, type Tensor } from '../../lib/runtime/tensor.ts';
+import { formula } from '../../lib/sam/formula.ts';
 import type { SamModel } from '../../lib/sam/model.ts';
-import { frozenParameters, type Parameters } from '../../lib/sam/parameters.ts';
-import { LOSSES } from '../../lib/training/losses.ts';
-import { type BatchShape, maskGraph } from '../../lib/training/mask-graph.ts';
-import { packFlat, StepSession } from '../../lib/training/step.ts';
-import { learner } from '../../lib/training/trainable.ts';
-import { formula } from '../formula.ts';
-import { THREADS } from './bench.ts';
+import type { BatchShape } from '../../lib/training/mask-graph.ts';
+import { maskTraining } from '../../lib/training/mask-training.ts';
+import { StepSession } from '../../lib/training/step.ts';
 
 /** A training step as a run makes it: kept embeddings, the decoder learns by Adam on Dice and cross-entropy. */
-export async function openStep(model: SamModel, shape: BatchShape): Promise<StepSession> {
-  const loss = (parameters: Parameters) => {
-    const { logits, target, iou } = maskGraph(parameters, model, shape, 'embeddings');
-    return meanAll(LOSSES['dice-ce'](logits, target, iou));
-  };
-  const { layout, start, adapt } = learner(model, 'decoder', 0, loss);
-  const weights = packFlat(layout, start);
-  return StepSession.open(
-    {
-      layout,
-      frozen: frozenParameters(model.tensors),
-      build: (parameters) => ({ loss: loss(adapt(parameters)) }),
-      optimiser: { kind: 'adam', weightDecay: 0, clipNorm: 0 },
-    },
-    { weights, first: new Float32Array(weights.length), second: new Float32Array(weights.length) },
-    { threads: THREADS },
+export async function openStep(
+  model: SamModel,
+  shape: BatchShape,
+  session: Omit<SessionOptions, 'fold'>,
+  passes = 1,
+): Promise<StepSession> {
+  const optimiser = { optimiser: 'adam', weightDecay: 0, clipNorm: 0, accumulate: 1 } as const;
+  const { step, start } = maskTraining(
+    model,
+    { shape, passes },
+    { seed: 0, train: 'decoder', loss: 'dice-ce', ...optimiser },
   );
+  return StepSession.open(step, { weights: start }, session);
 }
 
 /** A batch of made-up embeddings, boxes and targets. */

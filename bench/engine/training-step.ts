@@ -46,7 +46,7 @@ export const boxesRow: EngineRow = {
 
 async function withStep<T>(bench: EngineBench, shape: BatchShape, use: (ours: Run) => Promise<T>): Promise<T> {
   const model = bench.model();
-  const session = await openStep(model, shape);
+  const session = await openStep(model, shape, bench.session);
   const feeds = stepFeeds(model, shape);
   let step = 0;
   try {

@@ -4,7 +4,9 @@ A long-lived process. The first line that it writes is {"ready": versions}; from
 reads makes that row's work once and is answered by {"value": seconds} (bytes for `memory`) or {"error": reason}. What a row
 needs is made, and the work done once, when the row is first asked for.
 
-    python reference.py THREADS
+    python reference.py THREADS [DEVICE]
+
+DEVICE is cpu (the default) or cuda:N; `resize` and `memory` are about the processor whatever it is.
 """
 
 import importlib.metadata
@@ -46,6 +48,17 @@ def version_problem():
     return None
 
 
+DEVICE = sys.argv[2] if len(sys.argv) > 2 else "cpu"
+
+
+def settle():
+    """Waits for what was only queued on a graphics card."""
+    import torch
+
+    if DEVICE != "cpu":
+        torch.cuda.synchronize(DEVICE)
+
+
 class Models:
     """SamModel of sam-vit-base's shape with random weights, made when first needed.
 
@@ -68,13 +81,15 @@ class Models:
                     is_scale = "norm" in name and name.endswith("weight")
                     parameter.fill_(1) if is_scale else parameter.normal_(0, 0.02)
             model.requires_grad_(False)
-            cls._model = model.eval()
+            cls._model = model.eval().to(DEVICE)
         return cls._model
 
 
 def seconds_of(work):
+    settle()
     started = time.perf_counter()
     work()
+    settle()
     return time.perf_counter() - started
 
 
@@ -84,7 +99,7 @@ def boxes(images, per_image):
 
     first = torch.tensor([112.0, 204.0, 634.0, 727.0])
     shifts = torch.arange(images * per_image).reshape(images, per_image, 1)
-    return first + 8 * shifts
+    return (first + 8 * shifts).to(DEVICE)
 
 
 def dice_cross_entropy(logits, target):
@@ -105,9 +120,9 @@ def training_step(images, boxes_per_image):
     import torch
 
     model = Models.get()
-    embeddings = torch.randn(images, *EMBEDDING)
+    embeddings = torch.randn(images, *EMBEDDING, device=DEVICE)
     prompts = boxes(images, boxes_per_image)
-    target = (torch.rand(images * boxes_per_image, *MASK) > 0.65).float()
+    target = (torch.rand(images * boxes_per_image, *MASK, device=DEVICE) > 0.65).float()
     parameters = list(model.mask_decoder.parameters())
     for parameter in parameters:
         parameter.requires_grad_(True)
@@ -129,9 +144,9 @@ def adam():
     import torch
 
     shapes = [parameter.shape for parameter in Models.get().mask_decoder.parameters()]
-    parameters = [torch.nn.Parameter(torch.randn(shape)) for shape in shapes]
+    parameters = [torch.nn.Parameter(torch.randn(shape, device=DEVICE)) for shape in shapes]
     for parameter in parameters:
-        parameter.grad = torch.randn(parameter.shape)
+        parameter.grad = torch.randn(parameter.shape, device=DEVICE)
     optimiser = torch.optim.Adam(parameters, lr=1e-4)
     return lambda: seconds_of(optimiser.step)
 
@@ -140,7 +155,7 @@ def encode():
     import torch
 
     model = Models.get()
-    pixels = torch.randn(1, 3, IMAGE_SIDE, IMAGE_SIDE)
+    pixels = torch.randn(1, 3, IMAGE_SIDE, IMAGE_SIDE, device=DEVICE)
     return lambda: seconds_of(lambda: model.get_image_embeddings(pixels))
 
 

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import pc from 'picocolors';
 import { stopDevServers } from '../../infra/dev/servers.ts';
-import { openPlatform, stateDirOf } from '../dev/platform.ts';
+import { stateDirOf } from '../dev/folders.ts';
+import { openPlatform } from '../dev/platform.ts';
 import { stopDevWorkers } from '../dev/workers.ts';
 import { EXIT } from '../exit-codes.ts';
 import { onInterrupt } from '../interrupt.ts';
@@ -16,7 +17,7 @@ export async function devCommand({ stop = false }: { readonly stop?: boolean }):
   }
   const signal = onInterrupt();
   const report = (line: string): void => void process.stderr.write(`${pc.dim(line)}\n`);
-  const platform = await openPlatform({ stateDir, env: process.env, report, workers: true });
+  const platform = await openPlatform({ stateDir, env: process.env, report, workers: true, signal });
   try {
     console.log(`Temporal  ${platform.temporalAddress}`);
     if (platform.uiUrl) console.log(`Web UI    ${platform.uiUrl}`);

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { WorkflowIdConflictPolicy } from '@temporalio/common';
 import pc from 'picocolors';
@@ -9,19 +8,24 @@ import type { InferWorkflowInput, InferWorkflowResult } from '../../contracts/pi
 import { QUEUES } from '../../contracts/queues.ts';
 import type { PatientFiles } from '../../contracts/stages.ts';
 import { Fault } from '../../lib/fault.ts';
+import { readVolumeFile } from '../../lib/volume/read-file.ts';
 import type { inferWorkflow } from '../../workflows/infer.ts';
+import { checkOutputs } from '../check-outputs.ts';
 import type { Platform } from '../dev/platform.ts';
 import { EXIT } from '../exit-codes.ts';
 import { requireResult } from '../find-run.ts';
-import { followWorkflow, tellFailure } from '../follow-run.ts';
-import { type PlannedOutput, planOutputs, writeOutput } from '../infer-outputs.ts';
-import { findScan, type Scan } from '../scan-files.ts';
+import { followWorkflow, tellFailed } from '../follow-run.ts';
+import { type MaskFormat, type PlannedOutput, planOutputs, writeOutput } from '../infer-outputs.ts';
+import { findScan, requireReadable, type Scan } from '../scan-files.ts';
+import { notesOf, openSegSources, segmentationOf } from '../segmentation.ts';
 import { type Session, withSession } from '../session.ts';
 
 export interface InferOptions {
   readonly run?: string;
   readonly model?: string;
   readonly output: string;
+  readonly format: MaskFormat;
+  readonly probability?: boolean;
   readonly json?: boolean;
 }
 
@@ -32,22 +36,43 @@ export async function inferCommand(paths: readonly string[], options: InferOptio
     throw new Fault('USAGE', { at: '--run and --model', ...details });
   }
   const scans = await Promise.all(paths.map(findScan));
-  const outputs = await planOutputs(paths, options.output);
+  await requireReadable(scans);
+  const outputs = await planOutputs(paths, options.output, options.format);
+  await checkOutputs(
+    outputs.flatMap(({ path, probability }) => [path, ...(options.probability ? [probability] : [])]),
+    scans,
+  );
+  const sources = options.format === 'dicom-seg' ? await openSegSources(scans) : null;
   return withSession({ json: options.json }, async (session) => {
-    const { platform } = session;
+    const { platform, say } = session;
     const model = await requireResult(options, platform);
+    sources?.forEach((source, at) => {
+      for (const note of notesOf(source)) say(pc.yellow(`${basename(paths[at]!)}: ${note}`));
+    });
     const input: InferWorkflowInput = {
       package: model.package,
       scans: await Promise.all(scans.map((scan) => upload(scan, platform))),
+      ...(options.probability && { probability: true }),
     };
-    return infer(input, outputs, session);
+    const name = { target: model.target, model: model.run };
+    const toFile: ToFile = sources ? (mask, at) => segmentationOf(mask, sources[at]!, name) : (mask) => mask;
+    return infer(input, outputs, toFile, session);
   });
 }
 
-async function infer(input: InferWorkflowInput, outputs: readonly PlannedOutput[], session: Session): Promise<number> {
+/** From the mask of scan `at`, a gzipped NIfTI file, to the file that was asked for. */
+type ToFile = (mask: Uint8Array, at: number) => Uint8Array | Promise<Uint8Array>;
+
+async function infer(
+  input: InferWorkflowInput,
+  outputs: readonly PlannedOutput[],
+  toFile: ToFile,
+  session: Session,
+): Promise<number> {
   const { platform, json, say } = session;
   const hashes = [input.package, ...input.scans.map(({ files }) => files)].map(({ sha256 }) => sha256);
-  const id = `infer-${createHash('sha256').update(hashes.join()).digest('hex').slice(0, 12)}`;
+  const asked = input.probability ? [...hashes, 'probability'] : hashes;
+  const id = `infer-${createHash('sha256').update(asked.join()).digest('hex').slice(0, 12)}`;
   await platform.client.workflow.start<typeof inferWorkflow>(WORKFLOWS.infer, {
     workflowId: id,
     taskQueue: QUEUES.workflow,
@@ -56,19 +81,17 @@ async function infer(input: InferWorkflowInput, outputs: readonly PlannedOutput[
     staticSummary: `Segment ${input.scans.length} scan(s)`,
   });
   const ending = await followWorkflow<InferWorkflowResult>(id, platform, session);
-  if ('failure' in ending) {
-    tellFailure(id, ending.failure, platform);
-    const { status, code, message, file } = ending.failure;
-    if (json)
-      process.stdout.write(`${JSON.stringify({ run: id, status, masks: [], failure: { code, message, file } })}\n`);
-    return EXIT.failed;
-  }
+  if ('failure' in ending) return tellFailed(id, ending.failure, session, { masks: [] });
   const masks = [];
-  for (const [at, { mask, foregroundVoxels, prompts }] of ending.result.masks.entries()) {
-    const output = outputs[at]!;
-    await writeOutput(output, await platform.artifacts.get(mask));
-    say(`${pc.bold(output.path)}  ${foregroundVoxels} voxels, boxes by \`${prompts}\``);
-    masks.push({ scan: output.scan, mask: output.path, foregroundVoxels, prompts });
+  for (const [at, { mask, probability, foregroundVoxels, prompts }] of ending.result.masks.entries()) {
+    const { scan, path, ...beside } = outputs[at]!;
+    await writeOutput(path, await toFile(await platform.artifacts.get(mask), at));
+    say(`${pc.bold(path)}  ${foregroundVoxels} voxels, boxes by \`${prompts}\``);
+    if (probability) {
+      await writeOutput(beside.probability, await platform.artifacts.get(probability));
+      say(pc.bold(beside.probability));
+    }
+    masks.push({ scan, mask: path, ...(probability && beside), foregroundVoxels, prompts });
   }
   if (json) process.stdout.write(`${JSON.stringify({ run: id, status: 'completed', masks })}\n`);
   return EXIT.ok;
@@ -78,7 +101,7 @@ async function infer(input: InferWorkflowInput, outputs: readonly PlannedOutput[
 async function upload({ path, files }: Scan, { artifacts }: Platform): Promise<InferWorkflowInput['scans'][number]> {
   const image: PatientFiles['image'] = [];
   for (const file of files) {
-    const ref: ArtifactRef = await artifacts.put('scan', await readFile(file));
+    const ref: ArtifactRef = await artifacts.put('scan', await readVolumeFile(file));
     image.push({ name: basename(file), path: files.length > 1 ? join(path, basename(file)) : path, ref });
   }
   const digest = createHash('sha256').update(image.map(({ ref }) => ref.sha256).join());

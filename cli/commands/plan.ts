@@ -1,5 +1,4 @@
 import { cpus } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pc from 'picocolors';
 import { WorkerEnvironment } from '../../contracts/environment.ts';
@@ -7,7 +6,7 @@ import { planRun } from '../../lib/plan/plan.ts';
 import { configFault } from '../config/explain.ts';
 import { prepareRun } from '../config/prepare.ts';
 import { readConfig } from '../config/read-config.ts';
-import { stateDirOf } from '../dev/platform.ts';
+import { cacheDirOf } from '../dev/folders.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type PlanHead, planJson, renderPlan } from '../plan-text.ts';
 
@@ -27,7 +26,7 @@ export async function planCommand(file: string, { set, json = false }: PlanComma
       threads,
       modelsDir: fileURLToPath(new URL('../../models', import.meta.url)),
       // That of the workers that `run` starts: a phantom is generated once.
-      cacheDir: process.env.SAMFLOW_CACHE ?? join(stateDirOf(process.env), 'cache'),
+      cacheDir: cacheDirOf(process.env),
       report: (line) => void process.stderr.write(`${pc.dim(line)}\n`),
     },
   );
@@ -36,7 +35,7 @@ export async function planCommand(file: string, { set, json = false }: PlanComma
     processor: cpus()[0]?.model ?? 'unknown processor',
     ...{ epochs: training.epochs, patience: training.patience },
   };
-  console.log(json ? JSON.stringify(planJson(head, plan)) : renderPlan(head, plan));
+  console.log(json ? JSON.stringify(planJson(head, plan)) : renderPlan(head, plan, process.stdout.columns));
   return EXIT.ok;
 }
 

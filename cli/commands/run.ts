@@ -22,11 +22,11 @@ export async function runCommand(file: string, { set, detach, json, keep }: RunO
     const { platform, say } = session;
     const { run, resumed } = await startRun(prepared, platform);
     say(`${pc.bold(run)}${resumed ? ' (resumed)' : ''}`);
-    say(pc.dim(`Web UI ${runUrl(run, platform) ?? platform.temporalAddress} · S3 ${platform.storeAddress}`));
+    say(pc.dim(`Temporal  ${runUrl(run, platform) ?? platform.temporalAddress}`));
+    say(pc.dim(`S3        ${platform.storeAddress}`));
     if (!detach) return followRun(run, platform, session);
-    say(
-      `It goes on by itself; look at it with \`samflow status ${run}\`, end servers of samflow's with \`samflow dev --stop\`.`,
-    );
+    say(`It goes on by itself; look at it with \`samflow status ${run}\`.`);
+    if (platform.embedded) say('Its servers and workers stay: `samflow dev --stop` ends them.');
     if (json) process.stdout.write(`${JSON.stringify({ run, status: 'running' })}\n`);
     return EXIT.ok;
   });

@@ -8,10 +8,11 @@ import type { retrainWorkflow } from '../../workflows/retrain.ts';
 import { prepareRun } from '../config/prepare.ts';
 import { readConfig } from '../config/read-config.ts';
 import { EXIT } from '../exit-codes.ts';
-import { followWorkflow, tellFailure } from '../follow-run.ts';
+import { followWorkflow } from '../follow-run.ts';
 import { type Session, withSession } from '../session.ts';
 import { pipelineInput } from '../start-run.ts';
 import { tableStyle } from '../table-style.ts';
+import { tellRetrain } from '../tell-ended.ts';
 
 const PREFIX = 'retrain-';
 /** After an outage only what was due within this time is made up for; the server's default is a year. */
@@ -54,6 +55,7 @@ export async function createScheduleCommand(file: string, { every, cron, set }: 
         },
       });
     } catch (error) {
+      if (cron !== undefined && error instanceof TypeError) throw badCron(cron, error);
       if (!(error instanceof ScheduleAlreadyRunning)) throw error;
       const fix = `Delete it first: samflow schedule delete ${prepared.config.name}`;
       const details = { found: 'a schedule of this name', expected: 'a new name', fix };
@@ -79,8 +81,10 @@ export const listSchedulesCommand = ({ json }: { readonly json?: boolean }): Pro
         runs: info.numActionsTaken,
       });
     }
-    const table = new Table({ head: ['schedule', 'next', 'last', 'runs'], ...tableStyle() });
-    for (const { name, next, last, runs } of schedules) table.push([name, next ?? 'paused', last ?? 'never', runs]);
+    const table = new Table({ head: ['schedule', 'next (UTC)', 'last (UTC)', 'runs'], ...tableStyle() });
+    for (const { name, next, last, runs } of schedules) {
+      table.push([name, next ? toMinute(next) : 'paused', last ? toMinute(last) : 'never', runs]);
+    }
     say(
       schedules.length > 0
         ? table.toString()
@@ -90,23 +94,19 @@ export const listSchedulesCommand = ({ json }: { readonly json?: boolean }): Pro
     return EXIT.ok;
   });
 
+/** `2026-01-31 03:00` of an ISO 8601 time. */
+const toMinute = (iso: string): string => iso.slice(0, 16).replace('T', ' ');
+
 /** `samflow schedule trigger NAME`: looks now, and follows what comes of it. */
 export const triggerScheduleCommand = (name: string, { json }: { readonly json?: boolean }): Promise<number> =>
   withSession({ json }, async (session) => {
-    const { platform, say } = session;
+    const { platform } = session;
     const handle = platform.client.schedule.getHandle(PREFIX + name);
     const before = await describe(name, session);
     // Without a word a trigger would run beside one that is at work already.
     await handle.trigger(ScheduleOverlapPolicy.SKIP);
     const id = await startedBy(name, before, session);
-    const ending = await followWorkflow<RetrainResult>(id, platform, session);
-    if ('failure' in ending) {
-      tellFailure(id, ending.failure, platform);
-      return EXIT.failed;
-    }
-    say(`${ending.result.outcome}: ${ending.result.reason}`);
-    if (json) process.stdout.write(`${JSON.stringify({ status: 'completed', ...ending.result })}\n`);
-    return EXIT.ok;
+    return tellRetrain(id, await followWorkflow<RetrainResult>(id, platform, session), session);
   });
 
 /** `samflow schedule delete NAME`: no further looks; models and runs stay. */
@@ -141,6 +141,12 @@ async function startedBy(name: string, before: Description, session: Session): P
     if (info.numActionsTaken > before.info.numActionsTaken && latest) return latest.action.workflow.workflowId;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
+}
+
+/** The server alone knows what an expression may be; the client makes a TypeError of what it says. */
+function badCron(cron: string, cause: TypeError): Fault {
+  const details = { at: '--cron', found: `\`${cron}\` (${cause.message})`, expected: 'a cron expression, in UTC' };
+  return new Fault('USAGE', { ...details, fix: 'Write e.g. --cron "0 3 * * *" for three in the morning' }, { cause });
 }
 
 function parseInterval(text: string): number {

@@ -1,13 +1,12 @@
-import Table from 'cli-table3';
 import pc from 'picocolors';
 import { WORKFLOWS } from '../../contracts/messages.ts';
-import type { PipelineResult } from '../../contracts/pipeline.ts';
 import type { Platform } from '../dev/platform.ts';
 import { EXIT } from '../exit-codes.ts';
-import { findResult, isKnown, unknownRun } from '../find-run.ts';
-import { endingOf, tellEnding } from '../follow-run.ts';
+import { findResult, findWorkflow, unknownRun } from '../find-run.ts';
+import { tellEnding } from '../follow-run.ts';
+import { type ListedRun, renderRuns } from '../runs-text.ts';
 import { type Session, withSession } from '../session.ts';
-import { tableStyle } from '../table-style.ts';
+import { tellEnded } from '../tell-ended.ts';
 import { renderLive } from '../watch/render.ts';
 import { type Snapshot, takeSnapshot } from '../watch/snapshot.ts';
 
@@ -21,7 +20,8 @@ export const statusCommand = (run: string | undefined, { json }: StatusOptions):
 
 async function showRun(run: string, session: Session): Promise<number> {
   const { platform, json, say } = session;
-  if (!(await isKnown(run, platform))) {
+  const workflow = await findWorkflow(run, platform);
+  if (!workflow) {
     // Older than Temporal's retention: the store still knows how it ended.
     const result = await findResult(run, platform);
     if (!result) throw unknownRun(run);
@@ -30,8 +30,7 @@ async function showRun(run: string, session: Session): Promise<number> {
   const snapshot = await takeSnapshot(platform, run, null);
   say(`${pc.bold(run)}  ${snapshot.status.toLowerCase()}`);
   if (snapshot.stages.length > 0) say(renderLive(snapshot, Date.now(), process.stdout.columns ?? 120));
-  if (snapshot.status !== 'RUNNING')
-    return tellEnding(run, await endingOf<PipelineResult>(run, platform), platform, session);
+  if (snapshot.status !== 'RUNNING') return tellEnded(run, workflow.type, session);
   if (json) process.stdout.write(`${JSON.stringify(runningJson(snapshot))}\n`);
   return EXIT.ok;
 }
@@ -44,37 +43,38 @@ function runningJson({ run, stages, metrics, training }: Snapshot): object {
   };
 }
 
-interface Listed {
-  readonly run: string;
-  readonly status: string;
-  readonly stage: string | null;
-  readonly dice: number | null;
-  readonly started: string;
+/** What has an id that a command has printed; the parts that these start themselves are not listed. */
+const KINDS = ['pipeline', 'infer', 'retrain'] as const;
+
+interface Listed extends ListedRun {
+  readonly kind: (typeof KINDS)[number];
 }
 
 async function listRuns({ platform, json, say }: Session): Promise<number> {
   const runs = await readRuns(platform);
-  const table = new Table({ head: ['run', 'status', 'stage', 'Dice', 'started'], ...tableStyle() });
-  for (const { run, status, stage, dice, started } of runs) {
-    table.push([run, status, stage ?? '', dice === null ? '' : dice.toFixed(3), started]);
-  }
-  say(runs.length > 0 ? table.toString() : 'No run yet: start one with `samflow demo` or `samflow run CONFIG`.');
+  say(
+    runs.length > 0
+      ? renderRuns(runs, Date.now(), process.stdout.columns)
+      : 'No run yet: start one with `samflow demo` or `samflow run CONFIG`.',
+  );
   if (json) process.stdout.write(`${JSON.stringify({ runs })}\n`);
   return EXIT.ok;
 }
 
-/** Newest first, as Temporal lists them. */
+/** Newest first; Temporal lists by the end. */
 async function readRuns({ client }: Platform): Promise<Listed[]> {
   const runs: Listed[] = [];
-  for await (const info of client.workflow.list({ query: `WorkflowType = '${WORKFLOWS.pipeline}'` })) {
+  const types = KINDS.map((kind) => `'${WORKFLOWS[kind]}'`).join(', ');
+  for await (const info of client.workflow.list({ query: `WorkflowType IN (${types})` })) {
     const attribute = (name: string): unknown => (info.searchAttributes[name] as unknown[] | undefined)?.[0] ?? null;
     runs.push({
       run: info.workflowId,
+      kind: KINDS.find((kind) => WORKFLOWS[kind] === info.type) ?? 'pipeline',
       status: info.status.name.toLowerCase(),
       stage: attribute('SamflowStage') as string | null,
       dice: attribute('SamflowDice') as number | null,
       started: info.startTime.toISOString(),
     });
   }
-  return runs;
+  return runs.sort((a, b) => b.started.localeCompare(a.started));
 }

@@ -4,13 +4,16 @@ import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { StoreEnvironment } from '../../contracts/environment.ts';
 import { SEARCH_ATTRIBUTES } from '../../contracts/search-attributes.ts';
+import { unlessAborted } from '../../infra/dev/abort.ts';
 import { devCredentials } from '../../infra/dev/credentials.ts';
 import { startDevServers } from '../../infra/dev/servers.ts';
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { S3Store } from '../../lib/artifacts/s3-store.ts';
 import type { ObjectStore } from '../../lib/artifacts/store.ts';
 import { Fault } from '../../lib/fault.ts';
-import { startDevWorkers } from './workers.ts';
+import { toFault } from '../to-fault.ts';
+import { cacheDirOf } from './folders.ts';
+import { type DevWorkers, startDevWorkers } from './workers.ts';
 
 /** Where runs happen: servers and workers of ours, or those that the environment names. */
 export interface Platform {
@@ -38,17 +41,17 @@ export interface PlatformOptions {
   readonly report: (line: string) => void;
   /** False: only look; where nothing runs and nothing is configured, say so. */
   readonly workers: boolean;
+  /** Ends the opening: what was begun by then is ended too. */
+  readonly signal?: AbortSignal | undefined;
 }
-
-export { stateDirOf } from '../state-dir.ts';
 
 export async function openPlatform(options: PlatformOptions): Promise<Platform> {
   return options.env.TEMPORAL_ADDRESS || options.env.TEMPORAL_PROFILE
-    ? connectConfigured(options.env)
+    ? connectConfigured(options)
     : startEmbedded(options);
 }
 
-async function connectConfigured(env: NodeJS.ProcessEnv): Promise<Platform> {
+async function connectConfigured({ env, signal }: PlatformOptions): Promise<Platform> {
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   const address = connectionOptions.address ?? 'localhost:7233';
   const parsed = StoreEnvironment.safeParse(env);
@@ -58,7 +61,7 @@ async function connectConfigured(env: NodeJS.ProcessEnv): Promise<Platform> {
     throw new Fault('CONFIG', { at: String(path[0]), found: 'a value that cannot be used', expected: message, fix });
   }
   const { endpoint, region, bucket } = parsed.data;
-  const opened = await connect(address, namespace, connectionOptions as ConnectionOptions);
+  const opened = await connect(address, namespace, connectionOptions as ConnectionOptions, signal);
   const store = new S3Store(parsed.data);
   return {
     ...opened,
@@ -75,15 +78,16 @@ async function connectConfigured(env: NodeJS.ProcessEnv): Promise<Platform> {
   };
 }
 
-async function startEmbedded({ stateDir, env, report, workers: wanted }: PlatformOptions): Promise<Platform> {
+async function startEmbedded({ stateDir, env, report, workers: wanted, signal }: PlatformOptions): Promise<Platform> {
   await mkdir(join(stateDir, 'logs'), { recursive: true, mode: 0o700 });
-  const servers = await startDevServers({ stateDir, env, report, searchAttributes: SEARCH_ATTRIBUTES });
+  const servers = await startDevServers({ stateDir, env, report, searchAttributes: SEARCH_ATTRIBUTES, signal });
+  let workers: DevWorkers | null = null;
   try {
     const { s3, temporalAddress } = servers;
     const { patientKey } = await devCredentials(stateDir);
-    const workers = wanted
+    workers = wanted
       ? await startDevWorkers({
-          ...{ stateDir, report },
+          ...{ stateDir, report, signal },
           env: {
             ...withoutProfiles(env),
             TEMPORAL_ADDRESS: temporalAddress,
@@ -93,11 +97,11 @@ async function startEmbedded({ stateDir, env, report, workers: wanted }: Platfor
             ...(s3.accessKeyId && { SAMFLOW_S3_ACCESS_KEY_ID: s3.accessKeyId }),
             ...(s3.secretAccessKey && { SAMFLOW_S3_SECRET_ACCESS_KEY: s3.secretAccessKey }),
             SAMFLOW_PATIENT_KEY: env.SAMFLOW_PATIENT_KEY ?? patientKey,
-            SAMFLOW_CACHE: env.SAMFLOW_CACHE ?? join(stateDir, 'cache'),
+            SAMFLOW_CACHE: cacheDirOf(env),
           },
         })
       : null;
-    const { client, connection } = await connect(temporalAddress, 'default', {});
+    const { client, connection } = await connect(temporalAddress, 'default', {}, signal);
     const store = new S3Store({ ...s3, forcePathStyle: true });
     return {
       ...{ client, store, temporalAddress, namespace: 'default', artifacts: new ArtifactStore(store) },
@@ -115,6 +119,7 @@ async function startEmbedded({ stateDir, env, report, workers: wanted }: Platfor
       },
     };
   } catch (error) {
+    await workers?.stop();
     await servers.stop();
     throw error;
   }
@@ -124,18 +129,23 @@ async function connect(
   address: string,
   namespace: string,
   options: ConnectionOptions,
+  signal: AbortSignal | undefined,
 ): Promise<{ client: Client; connection: Connection }> {
   try {
-    const connection = await Connection.connect({ ...options, address, connectTimeout: '10s' });
+    const connecting = Connection.connect({ ...options, address, connectTimeout: '10s' });
+    const connection = await unlessAborted(signal, connecting);
     return { connection, client: new Client({ connection, namespace }) };
   } catch (cause) {
+    signal?.throwIfAborted();
+    const answer = toFault(cause);
+    if (answer.code === 'TEMPORAL_DENIED') throw answer;
     throw new Fault(
       'TEMPORAL_UNREACHABLE',
       {
         at: 'TEMPORAL_ADDRESS',
         found: `no answer from ${address}`,
         expected: 'a Temporal server',
-        fix: 'Start it, correct the address, or unset TEMPORAL_ADDRESS to let samflow start its own',
+        fix: 'Start it, correct the address, or unset TEMPORAL_ADDRESS and TEMPORAL_PROFILE to let samflow start its own',
       },
       { cause },
     );

@@ -26,6 +26,8 @@ export interface DevWorkersOptions {
   /** The workers' environment: addresses and secrets. */
   readonly env: NodeJS.ProcessEnv;
   readonly report: (line: string) => void;
+  /** Ends waiting for another samflow that starts them. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** One process for each pool, supervised: they end with the last samflow that uses them. Found again where they run already. */
@@ -34,7 +36,13 @@ export async function startDevWorkers(options: DevWorkersOptions): Promise<DevWo
   const failed = new Promise<Fault>((resolve) => {
     fail = resolve;
   });
-  const pools = await Promise.all(POOLS.map((pool) => keepRunning(pool, options, (fault) => fail(fault))));
+  const begun = await Promise.allSettled(POOLS.map((pool) => keepRunning(pool, options, (fault) => fail(fault))));
+  const pools = begun.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const broken = begun.find((one) => one.status === 'rejected');
+  if (broken) {
+    await Promise.all(pools.map((pool) => pool.stop(false)));
+    throw broken.reason;
+  }
   return {
     failed,
     async stop({ keep = false } = {}) {
@@ -93,6 +101,7 @@ const joinOrStart = (pool: Pool, options: DevWorkersOptions): Promise<Lease> =>
   withLock(
     join(options.stateDir, `worker-${pool}.lock`),
     async () => (await rejoin(pool, options)) ?? (await start(pool, options)),
+    { signal: options.signal },
   );
 
 async function rejoin(pool: Pool, { stateDir, env }: DevWorkersOptions): Promise<Lease | null> {

@@ -5,6 +5,7 @@ import type { Snapshot } from './snapshot.ts';
 /** Pictures of a run in text. Pure: the same snapshot, time and width give the same text. */
 
 const BAR = 24;
+const INDENT = '    ';
 const SIGNS: Readonly<Record<StageProgress['state'], string>> = {
   pending: pc.dim('·'),
   running: pc.cyan('▸'),
@@ -17,13 +18,20 @@ const SIGNS: Readonly<Record<StageProgress['state'], string>> = {
 export function renderLive({ stages, training, notes }: Snapshot, nowMs: number, columns: number): string {
   const lines = stages.flatMap((stage) => [
     stageLine(stage, nowMs),
-    ...(stage.name === 'fine-tune' && stage.state === 'running' && training
-      ? [`    ${bar(training.step / training.steps)} ${trainingText(training)}`]
-      : []),
+    ...(stage.name === 'fine-tune' && stage.state === 'running' && training ? [trainingLine(training, columns)] : []),
   ]);
   for (const note of new Set(notes))
-    lines.push(pc.yellow(`! ${note.replace(/\s+/g, ' ')}`).slice(0, Math.max(20, columns)));
+    lines.push(pc.yellow(`! ${note.replace(/\s+/g, ' ')}`.slice(0, Math.max(20, columns))));
   return lines.join('\n');
+}
+
+/** Without its bar, and then without the step, where the terminal is too narrow: a broken line cannot be read at all. */
+function trainingLine(training: NonNullable<Snapshot['training']>, columns: number): string {
+  const { step, steps } = training;
+  const text = trainingText(training);
+  if (INDENT.length + BAR + 1 + text.length <= columns) return `${INDENT}${bar(step / steps)} ${text}`;
+  const fits = INDENT.length + text.length <= columns;
+  return INDENT + (fits ? text : text.replace(/ {2}step \S+/, ''));
 }
 
 function stageLine(stage: StageProgress, nowMs: number): string {

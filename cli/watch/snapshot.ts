@@ -4,6 +4,7 @@ import { MESSAGES } from '../../contracts/messages.ts';
 import type { Progress, StageProgress } from '../../contracts/pipeline.ts';
 import { FineTuneProgress } from '../../contracts/stages.ts';
 import type { Platform } from '../dev/platform.ts';
+import { GRPC, grpcStatus } from '../to-fault.ts';
 
 /** What can be said about a run at one moment. */
 export interface Snapshot {
@@ -73,11 +74,8 @@ async function ask(platform: Platform, id: string, needed: boolean): Promise<Pro
 const soon = <T>({ client }: Platform, call: () => Promise<T>): Promise<T> =>
   client.withDeadline(Date.now() + DEADLINE_MS, call);
 
-/** gRPC's UNAVAILABLE: nobody listens. */
-export function isOutage(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) if ((at as { code?: unknown }).code === 14) return true;
-  return false;
-}
+/** Nobody listens. */
+export const isOutage = (error: unknown): boolean => grpcStatus(error)?.code === GRPC.unavailable;
 
 interface Pending {
   readonly stage: string;

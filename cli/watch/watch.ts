@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogUpdate } from 'log-update';
 import type { Platform } from '../dev/platform.ts';
+import { GRPC, grpcStatus } from '../to-fault.ts';
 import { renderLive, renderPlain } from './render.ts';
 import { isOutage, type Snapshot, takeSnapshot } from './snapshot.ts';
 
@@ -51,7 +52,7 @@ export async function watchRun(
   for (;;) {
     signal.throwIfAborted();
     try {
-      const now = await takeSnapshot(platform, run, last);
+      const now = await look(platform, run, last, signal);
       if (lost) screen.say('Temporal answers again');
       lost = false;
       screen.show(last, now);
@@ -61,7 +62,9 @@ export async function watchRun(
         return now;
       }
     } catch (error) {
-      if (signal.aborted || !(isOutage(error) || isDeadline(error))) throw error;
+      // Whatever failed meanwhile: the reason to stop is the one to tell.
+      signal.throwIfAborted();
+      if (!(isOutage(error) || isDeadline(error))) throw error;
       if (!lost) screen.say(`Temporal at ${platform.temporalAddress} does not answer; the run goes on when it does`);
       lost = true;
       await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
@@ -70,7 +73,17 @@ export async function watchRun(
   }
 }
 
-function isDeadline(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) if ((at as { code?: unknown }).code === 4) return true;
-  return false;
+/** A snapshot whose calls end when the signal aborts: none may be under way when the connection is closed. */
+async function look(platform: Platform, run: string, last: Snapshot | null, signal: AbortSignal): Promise<Snapshot> {
+  // Of its own, for the client never takes its listeners off again, and a run is looked at for days.
+  const calls = new AbortController();
+  const cancel = (): void => calls.abort();
+  signal.addEventListener('abort', cancel);
+  try {
+    return await platform.client.withAbortSignal(calls.signal, () => takeSnapshot(platform, run, last));
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
 }
+
+const isDeadline = (error: unknown): boolean => grpcStatus(error)?.code === GRPC.deadlineExceeded;

@@ -38,13 +38,15 @@ const say = (line) => process.stderr.write(`samflow: ${line}\n`);
 /** On a terminal one line that counts on, elsewhere a line each time. */
 const sayProgress = (line) => (process.stderr.isTTY ? process.stderr.write(`\r\x1b[Ksamflow: ${line}`) : say(line));
 
-/** A sentence for a Node that is too old, or null. `wanted` is `engines.node` of package.json, of the form `>=20.3`. */
-export function nodeProblem(version, wanted) {
+/** A sentence for a Node that is too old, or null. `wanted` has the form `>=20.6`. */
+export function nodeProblem(version = process.versions.node, wanted = wantedNode()) {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const [wantedMajor = 0, wantedMinor = 0] = wanted.replace(/^>=/, '').split('.').map(Number);
   if (major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)) return null;
   return `this is Node ${version}, and samflow needs ${wanted}. Install a newer one from https://nodejs.org.`;
 }
+
+const wantedNode = () => JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).engines.node;
 
 const digestOf = (file) => createHash('sha256').update(readFileSync(file)).digest('hex');
 
@@ -136,8 +138,7 @@ function whenOrphaned(then) {
 }
 
 async function main([name, ...args]) {
-  const { engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-  const problem = nodeProblem(process.versions.node, engines.node);
+  const problem = nodeProblem();
   if (problem) throw new Error(problem);
   const steps = Object.hasOwn(COMMANDS, name ?? '') ? COMMANDS[name] : null;
   if (!steps) throw new Error(`unknown command ${name ?? '(none)'}: use ${Object.keys(COMMANDS).join(', ')}.`);

@@ -8,16 +8,20 @@ const run = promisify(execFile);
 export class TemporalCommand {
   readonly #binary: string;
   readonly #address: string;
-  readonly #env: NodeJS.ProcessEnv;
+  readonly #options: { readonly env: NodeJS.ProcessEnv; readonly signal?: AbortSignal | undefined };
 
-  constructor(binary: string, address: string, env: NodeJS.ProcessEnv) {
+  constructor(
+    binary: string,
+    address: string,
+    options: { readonly env: NodeJS.ProcessEnv; readonly signal?: AbortSignal | undefined },
+  ) {
     this.#binary = binary;
     this.#address = address;
-    this.#env = env;
+    this.#options = options;
   }
 
   async run(...args: string[]): Promise<string> {
-    const options = { env: this.#env, timeout: 10_000 };
+    const options = { ...this.#options, timeout: 10_000 };
     const { stdout } = await run(this.#binary, [...args, '--address', this.#address, '--output', 'json'], options);
     return stdout;
   }

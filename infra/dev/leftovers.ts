@@ -20,10 +20,13 @@ export async function endLeftovers(pids: readonly number[], mark: string): Promi
   for (const pid of ours.filter(isAlive)) signal(pid, 'SIGKILL');
 }
 
-/** Waits for a process that is about to end: until it has, or is another one, or the time is over. */
-export async function waitForEnd(pid: number, mark: string, ms: number): Promise<void> {
+/** Waits for a process that is about to end: until it has, or is another one, or the time is over, or the signal aborts. */
+export async function waitForEnd(pid: number, mark: string, ms: number, signal?: AbortSignal): Promise<void> {
   const deadline = Date.now() + ms;
-  while (Date.now() < deadline && isAlive(pid) && (await commandLine(pid)).includes(mark)) await sleep(50);
+  while (Date.now() < deadline && isAlive(pid) && (await commandLine(pid)).includes(mark)) {
+    signal?.throwIfAborted();
+    await sleep(50);
+  }
 }
 
 async function commandLine(pid: number): Promise<string> {

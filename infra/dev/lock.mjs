@@ -16,7 +16,8 @@ const POLL_MS = 200;
 const SAY_AFTER_MS = 5_000;
 
 /**
- * Runs `task` while no other process does. `onWait` is called every five seconds of waiting, with the seconds so far.
+ * Runs `task` while no other process does. `onWait` is called every five seconds of waiting, with the seconds so far; when
+ * `signal` aborts, the waiting ends with its reason.
  * @template T
  * @param {string} file
  * @param {() => Promise<T>} task
@@ -28,8 +29,9 @@ export async function withLock(file, task, { onWait, signal } = {}) {
   const began = Date.now();
   let said = 0;
   while (!(await take(file))) {
+    signal?.throwIfAborted();
     if (await isStale(file)) await clear(file);
-    else await sleep(POLL_MS, undefined, signal && { signal });
+    else await sleep(POLL_MS);
     const waited = Date.now() - began;
     if (waited - said >= SAY_AFTER_MS) {
       said = waited;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../../lib/fault.ts';
+import { unlessAborted } from './abort.ts';
 import { type DevCredentials, devCredentials } from './credentials.ts';
 import { s3IsUp, TemporalCommand } from './health.ts';
 import { endLeftovers, waitForEnd } from './leftovers.ts';
@@ -24,6 +25,8 @@ export interface DevServerOptions {
   env?: NodeJS.ProcessEnv | undefined;
   /** Told what is waited for, in one line. Default: standard error. */
   report?: ((line: string) => void) | undefined;
+  /** Ends the start: what was begun by then is ended too. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface S3Settings {
@@ -68,18 +71,19 @@ const POLL_MS = 50;
 /**
  * Temporal with its Web UI, and an S3 server, on the loopback address; started, or found running in the same state folder.
  * They end with the last samflow that uses them, however that one ends.
- * @throws Fault TOOL_MISSING, TOOL_INSTALL_FAILED, SERVER_FAILED, SERVER_SILENT, SERVERS_DIFFER
+ * @throws Fault TOOL_MISSING, TOOL_INSTALL_FAILED, SERVER_FAILED, SERVER_SILENT, SERVERS_DIFFER; the signal's reason
  */
 export async function startDevServers(options: DevServerOptions): Promise<DevServers> {
   const stateDir = resolve(options.stateDir);
-  const { env = process.env, report = reportOnStderr } = options;
+  const { env = process.env, report = reportOnStderr, signal } = options;
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
   const tools: Tools = {};
-  for (const name of neededTools(env)) tools[name] = await ensureTool(name, { stateDir, env, report });
+  for (const name of neededTools(env)) tools[name] = await ensureTool(name, { stateDir, env, report, signal });
   const context: Context = { ...options, stateDir, env, report, tools, credentials: await devCredentials(stateDir) };
   if (Object.keys(tools).length === 0) return describe(context, null, null, false);
   return withLock(join(stateDir, 'servers.lock'), async () => (await reuse(context)) ?? (await start(context)), {
     onWait: (seconds) => report(`waiting for another samflow that starts the servers (${seconds} s)`),
+    signal,
   });
 }
 
@@ -100,13 +104,13 @@ type Context = DevServerOptions & {
 };
 
 async function reuse(context: Context): Promise<DevServers | null> {
-  const { stateDir, tools } = context;
+  const { stateDir, tools, signal } = context;
   const state = await readState(stateDir);
   if (!state) return null;
   const lease = await joinSupervisor(state.socket);
   if (!lease) {
     // It may be ending at this moment: two servers on one data file would be the end of the file.
-    await waitForEnd(state.supervisor ?? 0, 'supervise.mjs', GRACE_MS + 2_000);
+    await waitForEnd(state.supervisor ?? 0, 'supervise.mjs', GRACE_MS + 2_000, signal);
     await endLeftovers(state.pids, stateDir);
     await rm(stateFile(stateDir), { force: true });
     return null;
@@ -120,7 +124,12 @@ async function reuse(context: Context): Promise<DevServers | null> {
       fix: 'Stop the other samflow, or set the variables as it has them',
     });
   }
-  await waitUntilUp(context, state, lease);
+  try {
+    await waitUntilUp(context, state, lease);
+  } catch (error) {
+    await lease.release();
+    throw error;
+  }
   return describe(context, state, lease, true);
 }
 
@@ -202,10 +211,10 @@ function s3Arguments(stateDir: string, port: number, sidecar: boolean): string[]
 }
 
 async function waitUntilUp(context: Context, { temporal, s3 }: State, lease: Lease): Promise<void> {
-  const { tools, searchAttributes = {} } = context;
+  const { tools, searchAttributes = {}, signal } = context;
   if (s3) await waitFor(context, 'versitygw', () => s3IsUp(s3.endpoint), lease);
   if (temporal && tools.temporal) {
-    const command = new TemporalCommand(tools.temporal, temporal.address, cleanEnv(context));
+    const command = new TemporalCommand(tools.temporal, temporal.address, { env: cleanEnv(context), signal });
     await waitFor(context, 'temporal', () => command.isUp(), lease);
     await command.ensureSearchAttributes(searchAttributes);
   }
@@ -217,11 +226,11 @@ async function waitFor(
   isUp: () => Promise<boolean>,
   { exited }: Lease,
 ): Promise<void> {
-  const { stateDir, report } = context;
+  const { stateDir, report, signal } = context;
   let exit: ChildExit | undefined;
   exited.then((it) => (exit = it));
   const began = Date.now();
-  for (let said = 0; !(await isUp()); ) {
+  for (let said = 0; !(await unlessAborted(signal, isUp())); ) {
     if (exit) throw await serverFailed(stateDir, exit);
     const waited = Date.now() - began;
     if (waited > START_TIMEOUT_MS) throw serverSilent(stateDir, name);

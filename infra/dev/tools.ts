@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { access, chmod, constants, mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { Fault } from '../../lib/fault.ts';
+import { unlessAborted } from './abort.ts';
 import { withLock } from './lock.mjs';
 import { supervise } from './supervisor.ts';
 
@@ -33,6 +34,8 @@ export interface ToolOptions {
   env?: NodeJS.ProcessEnv | undefined;
   /** Told what is waited for, in one line, at once and every five seconds. Default: standard error. */
   report?: ((line: string) => void) | undefined;
+  /** Ends waiting and building; what was built so far is removed. */
+  signal?: AbortSignal | undefined;
 }
 
 const REPORT_EVERY_MS = 5_000;
@@ -53,7 +56,7 @@ export async function findTool(name: ToolName, { stateDir, env = process.env }: 
   return null;
 }
 
-/** Finds a tool or builds it. @throws Fault TOOL_MISSING where Go is absent, TOOL_INSTALL_FAILED */
+/** Finds a tool or builds it. @throws Fault TOOL_MISSING where Go is absent, TOOL_INSTALL_FAILED; the signal's reason */
 export async function ensureTool(name: ToolName, options: ToolOptions): Promise<string> {
   const found = await findTool(name, options);
   if (found) return found;
@@ -62,18 +65,22 @@ export async function ensureTool(name: ToolName, options: ToolOptions): Promise<
   return withLock(
     join(binDir(options.stateDir), `${name}.lock`),
     async () => (await findTool(name, options)) ?? (await goInstall(name, options, report)),
-    { onWait: (seconds) => report(`waiting for another process that installs ${name} (${seconds} s)`) },
+    {
+      onWait: (seconds) => report(`waiting for another process that installs ${name} (${seconds} s)`),
+      signal: options.signal,
+    },
   );
 }
 
 async function goInstall(name: ToolName, options: ToolOptions, report: (line: string) => void): Promise<string> {
-  const { stateDir, env = process.env } = options;
+  const { stateDir, env = process.env, signal } = options;
   const { module, version, about } = TOOLS[name];
   const go = await findGo(env);
   if (!go) throw missing(name);
   const target = join(binDir(stateDir), name);
   // Built aside and moved into place, so that nobody runs half a file.
   const scratch = join(binDir(stateDir), `.${name}-${randomUUID()}`);
+  await removeScratch(name, stateDir);
   const log = join(stateDir, 'logs', `install-${name}.log`);
   await mkdir(scratch, { recursive: true });
   await mkdir(join(stateDir, 'logs'), { recursive: true });
@@ -89,8 +96,8 @@ async function goInstall(name: ToolName, options: ToolOptions, report: (line: st
       children: [{ name, command: go, args, env: { ...env, GOBIN: scratch, GOFLAGS: '' }, cwd: stateDir, log }],
       graceMs: 2_000,
     });
-    const { code } = await build.exited;
-    await build.stop();
+    // Go's own children are of the group that is ended here.
+    const { code } = await unlessAborted(signal, build.exited).finally(() => build.stop());
     if (code !== 0) throw await installFailed(name, log);
     await chmod(join(scratch, name), 0o755);
     await rename(join(scratch, name), target);
@@ -99,6 +106,13 @@ async function goInstall(name: ToolName, options: ToolOptions, report: (line: st
   } finally {
     clearInterval(timer);
     await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** What a samflow that was killed has left. No other one builds now: the caller holds the lock. */
+async function removeScratch(name: ToolName, stateDir: string): Promise<void> {
+  for (const entry of await readdir(binDir(stateDir))) {
+    if (entry.startsWith(`.${name}-`)) await rm(join(binDir(stateDir), entry), { recursive: true, force: true });
   }
 }
 

@@ -10,7 +10,7 @@ export interface BoxPrior {
   /** Fractions of the volume's extent along the slice axis between which the target was seen. */
   readonly fromFraction: number;
   readonly toFraction: number;
-  /** x0, y0, x1, y1 as fractions of the body's bounding box over the whole stack, so that the field of view does not matter. */
+  /** x0, y0, x1, y1 as fractions of the body's bounding box over the slices between those, so that the field of view does not matter. */
   readonly boxFraction: Box;
 }
 
@@ -116,12 +116,15 @@ function boxesOfOrgans(regions: readonly AirRegion[], parents: number[], rows: n
 /** Fat and anything denser; in a window that starts above it, anything that is not black. */
 const BODY_ABOVE_HU = -300;
 
-/** The box round the largest bright region of each slice, over the whole stack: the body without the table, mostly. */
-export function bodyBox({ pixels, index, height, width, window }: SliceStack): Box {
+/** The box round the largest bright region of each of these rows (all by default): the body without the table, mostly. */
+export function bodyBox(
+  { pixels, index, height, width, window }: SliceStack,
+  rows: Iterable<number> = index.keys(),
+): Box {
   const area = height * width;
   const threshold = greyOf(BODY_ABOVE_HU, window);
   const union: Box = [width, height, 0, 0];
-  for (let row = 0; row < index.length; row += 1) {
+  for (const row of rows) {
     const bright = pixels.subarray(row * area, (row + 1) * area).map((grey) => (grey > threshold ? 1 : 0));
     const { components } = connectedComponents(bright, height, width);
     const [largest] = [...components].sort((a, b) => b.pixels - a.pixels);
@@ -162,7 +165,7 @@ function priorOfStack(stack: SliceStack): BoxPrior | null {
     for (let pixel = 0; pixel < area; pixel += 1) union[pixel]! |= masks[row * area + pixel]!;
   }
   const [x0, y0, x1, y1] = boundingBox(union, height, width)!;
-  const [bx0, by0, bx1, by1] = bodyBox(stack);
+  const [bx0, by0, bx1, by1] = bodyBox(stack, rows);
   const [w, h] = [bx1 - bx0, by1 - by0];
   return {
     fromFraction: index[rows[0]!]! / total,
@@ -173,7 +176,10 @@ function priorOfStack(stack: SliceStack): BoxPrior | null {
 
 function priorBoxes(stack: SliceStack, { fromFraction, toFraction, boxFraction: [x0, y0, x1, y1] }: BoxPrior): Box[][] {
   const { index, height, width, total } = stack;
-  const [bx0, by0, bx1, by1] = bodyBox(stack);
+  const middles = Array.from(index, (position) => (position + 0.5) / total);
+  const rows = [...middles.keys()].filter((row) => middles[row]! >= fromFraction && middles[row]! <= toFraction);
+  // Of these slices alone, as the prior was drawn: shoulders or arms above them make another body.
+  const [bx0, by0, bx1, by1] = bodyBox(stack, rows);
   const [w, h] = [bx1 - bx0, by1 - by0];
   const box: Box = [
     Math.max(0, bx0 + x0 * w),
@@ -181,8 +187,7 @@ function priorBoxes(stack: SliceStack, { fromFraction, toFraction, boxFraction: 
     Math.min(width, bx0 + x1 * w),
     Math.min(height, by0 + y1 * h),
   ];
-  return Array.from(index, (position) => {
-    const middle = (position + 0.5) / total;
-    return middle >= fromFraction && middle <= toFraction ? [[...box]] : [];
-  });
+  const boxes: Box[][] = middles.map(() => []);
+  for (const row of rows) boxes[row]!.push([...box]);
+  return boxes;
 }

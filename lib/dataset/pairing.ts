@@ -110,9 +110,10 @@ function refuseSingles(
       fix: 'Add the missing file, or list the patients one by one under `dataset.patients`',
     });
   };
-  for (const [id, image] of images) if (!masks.has(id)) refuse(image[0]!, `a mask by ${pattern.mask}`);
+  for (const [id, image] of images)
+    if (!masks.has(id)) refuse(image[0]!, `a mask by dataset.pattern.mask, ${pattern.mask}`);
   for (const [id, mask] of masks) {
-    if (!images.has(id)) refuse(mask[0]!, `an image by ${pattern.image}`);
+    if (!images.has(id)) refuse(mask[0]!, `an image by dataset.pattern.image, ${pattern.image}`);
     if (mask.length > 1) {
       throw new Fault('PATIENT_TWICE', {
         at: posix.basename(mask[0]!),

@@ -76,19 +76,23 @@ export function sliceVolume(
   return { pixels, masks, index, height, width, total, axis, window, pixelMm };
 }
 
-/** Puts the masks of some slices [N, H, W] back into canonical voxels (x fastest); slices that are not there stay 0. */
-export function unsliceMask(
-  masks: Uint8Array,
+/**
+ * Puts the masks (or probabilities) of some slices [N, H, W] back into canonical voxels (x fastest); slices that are not
+ * there stay 0.
+ */
+export function unsliceMask<T extends Uint8Array | Float32Array>(
+  masks: T,
   index: ArrayLike<number>,
   volume: { readonly shape: PatientVolume['shape'] },
   axis: SliceAxis,
-): Uint8Array {
+): T {
   const plane = PLANES[axis];
   const area = volume.shape[plane.row] * volume.shape[plane.column];
   if (masks.length !== index.length * area) {
     throw new RangeError(`${index.length} slices of ${area} pixels are ${index.length * area}, got ${masks.length}`);
   }
-  const voxels = new Uint8Array(volume.shape[0] * volume.shape[1] * volume.shape[2]);
+  const count = volume.shape[0] * volume.shape[1] * volume.shape[2];
+  const voxels = (masks instanceof Float32Array ? new Float32Array(count) : new Uint8Array(count)) as T;
   for (let row = 0; row < index.length; row += 1) {
     walkSlice(volume.shape, axis, index[row]!, (voxel, pixel) => {
       voxels[voxel] = masks[row * area + pixel]!;

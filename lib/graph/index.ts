@@ -15,3 +15,4 @@ export * from './print.ts';
 export * from './rewrite.ts';
 export * from './rounding.ts';
 export * from './shape.ts';
+export * from './verify.ts';

@@ -1,7 +1,8 @@
 /**
  * The graph: plain data. A node applies an operator to values; a value is one output of a node.
  * Everything that is known about an operator (shape rule, gradient, ONNX form, reference evaluation) is declared in one
- * entry under `ops/`; no pass knows an operator by name.
+ * entry under `ops/`: evaluation, gradients and emission know no operator by name. Passes that lower a graph for a device
+ * (precision.ts, few-buffers.ts) replace the operators that they are about.
  */
 
 export type DType = 'float32' | 'float16' | 'int64' | 'uint8' | 'int8' | 'bool';
@@ -44,6 +45,18 @@ export interface Operator {
   /** Reference evaluation in float64, for checks and for tests without a runtime. */
   readonly evaluate: (inputs: readonly Float64Array[], node: Node) => readonly Float64Array[];
 }
+
+const defined = new Map<string, Operator>();
+
+/** Declares an operator. A name stands once: prints, errors and emitted models tell operators apart by it. */
+export function defineOperator(operator: Operator): Operator {
+  if (defined.has(operator.name)) throw new GraphError(`two operators are named ${operator.name}`);
+  defined.set(operator.name, operator);
+  return operator;
+}
+
+/** Every operator that there is. */
+export const allOperators = (): readonly Operator[] => [...defined.values()];
 
 export class GraphError extends Error {
   override readonly name = 'GraphError';

@@ -8,6 +8,7 @@ import {
   type TensorType,
   topological,
   type Value,
+  verify,
 } from '../graph/index.ts';
 import { ProtoWriter } from './protobuf.ts';
 
@@ -71,24 +72,23 @@ export function writeGraph(
     constants = new ConstantPool(Number.POSITIVE_INFINITY),
   }: { fromOutside?: readonly string[]; constants?: ConstantPool } = {},
 ): void {
+  verify(Object.values(outputs));
   const order = topological(Object.values(outputs));
   const names = nameNodes(order, outputs);
   const nameOf = ({ node, index }: Value) => names.get(node)![index]!;
-  const inputNames = new Set<string>();
   for (const node of order) {
     if (node.constant) constants.put(names.get(node)![0]!, { ...node.outputs[0]!, data: node.constant });
     else if (node.inputs.length > 0) writeNode(graph, node, names.get(node)!, nameOf, constants);
-    else declare(inputNames, String(node.attributes.name));
   }
   graph.string(2, 'samflow');
   constants.write(graph);
   for (const node of order) {
     const name = names.get(node)![0]!;
-    const isInput = node.inputs.length === 0 && !node.constant;
-    if (isInput && !fromOutside.includes(name)) writeType(graph, 11, name, node.outputs[0]!);
+    if (isInput(node) && !fromOutside.includes(name)) writeType(graph, 11, name, node.outputs[0]!);
   }
   for (const [name, value] of Object.entries(outputs)) {
-    if (inputNames.has(name)) throw new GraphError(`${name} is both an input and an output`);
+    if (order.some((node) => isInput(node) && node.attributes.name === name))
+      throw new GraphError(`${name} is both an input and an output`);
     // An output that is an input, a constant, or the output of two names passes through Identity.
     if (nameOf(value) !== name) {
       graph.message(1, (node) => node.string(1, nameOf(value)).string(2, name).string(4, 'Identity'));
@@ -97,14 +97,15 @@ export function writeGraph(
   }
 }
 
+const isInput = (node: Node): boolean => node.inputs.length === 0 && !node.constant;
+
 /** ONNX names of each node's outputs: inputs and graph outputs keep theirs, the rest are numbered. */
 function nameNodes(order: readonly Node[], outputs: Readonly<Record<string, Value>>): Map<Node, string[]> {
   const names = new Map<Node, string[]>();
   for (const [i, node] of order.entries()) {
-    const isInput = node.inputs.length === 0 && !node.constant;
     names.set(
       node,
-      isInput ? [String(node.attributes.name)] : node.outputs.map((_, k) => `${node.operator.name}_${i}_${k}`),
+      isInput(node) ? [String(node.attributes.name)] : node.outputs.map((_, k) => `${node.operator.name}_${i}_${k}`),
     );
   }
   const named = new Set<string>();
@@ -257,9 +258,4 @@ function halfMagnitude(bits: number, value: number): number {
   // Below the smallest normal number, halves are multiples of 2⁻²⁴.
   if (value < 2 ** -14) return roundHalfEven(value * 2 ** 24);
   return (bits - 0x38000000 + 0xfff + ((bits >>> 13) & 1)) >>> 13;
-}
-
-function declare(names: Set<string>, name: string): void {
-  if (names.has(name)) throw new GraphError(`two inputs are named ${name}`);
-  names.add(name);
 }

@@ -5,6 +5,7 @@ import { parseReference } from '../pretrained/reference.ts';
 import { decodeSafetensors } from '../safetensors.ts';
 import { readSamConfig, type SamConfig } from '../sam/config.ts';
 import { atInputSize, configAt } from '../sam/input-size.ts';
+import { madeUpModel } from '../sam/made-up-model.ts';
 import { parameterShapes, readSamModel, type SamModel } from '../sam/model.ts';
 
 /** What a checkpoint's configuration says about sizes. */
@@ -22,10 +23,10 @@ export interface CheckpointFacts {
 export interface FoundCheckpoint {
   /** Null where nothing is known of it without fetching it. */
   readonly facts: CheckpointFacts | null;
-  /** Null where it cannot be run here. */
+  /** Null where nothing is known of it: there is nothing to measure then. */
   readonly model: SamModel | null;
-  /** Why there is no model. */
-  readonly why: string | null;
+  /** Whether the model has the checkpoint's shape and weights of our own: it takes what the checkpoint would. */
+  readonly isMadeUp: boolean;
 }
 
 /** Vision settings of models that are known by name; everything else of theirs is the default of SamConfig. */
@@ -54,8 +55,10 @@ export async function findCheckpoint(
     return openLocal(isAbsolute(path) ? path : join(modelsDir, path), checkpoint, inputSize);
   }
   const vision = reference.kind === 'hub' ? WELL_KNOWN[reference.repository] : undefined;
-  const facts = vision ? factsOf(readSamConfig({ vision_config: vision }), inputSize) : null;
-  return { facts, model: null, why: `${checkpoint} is not on this machine` };
+  if (!vision) return { facts: null, model: null, isMadeUp: false };
+  const config = readSamConfig({ vision_config: vision });
+  const facts = factsOf(config, inputSize);
+  return { facts, model: madeUpModel(configAt(config, facts.inputSize)), isMadeUp: true };
 }
 
 async function openLocal(folder: string, checkpoint: string, inputSize: number | undefined): Promise<FoundCheckpoint> {
@@ -66,7 +69,7 @@ async function openLocal(folder: string, checkpoint: string, inputSize: number |
   await weights.source.read(bytes, 0);
   const { tensors } = decodeSafetensors(bytes, checkpoint);
   const model = readSamModel({ config: json, preprocessor, tensors });
-  return { facts, model: atInputSize(model, facts.inputSize), why: null };
+  return { facts, model: atInputSize(model, facts.inputSize), isMadeUp: false };
 }
 
 function factsOf(config: SamConfig, size = config.imageSize): CheckpointFacts {

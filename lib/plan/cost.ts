@@ -117,14 +117,14 @@ export function embeddingBytes({ embeddingShape: [channels, height, width] }: Ch
   return channels * height * width * FLOAT16;
 }
 
-/** Vectors of the trained parameters that are held: weights and moments as a step's input and output, and as a checkpoint. */
-const heldVectors = ({ accumulate }: TrainingShape): number => (accumulate > 1 ? 13 : 10);
+/** Vectors of the trained parameters that are held: five in a step, the best weights, and a checkpoint with what it is made of. */
+const heldVectors = (training: TrainingShape): number => 5 + 1 + 2 * savedVectors(training) - 1;
 /** Those in a checkpoint: weights, two moments and the best weights, and the sum of gradients where they accumulate. */
 const savedVectors = ({ accumulate }: TrainingShape): number => (accumulate > 1 ? 5 : 4);
 
 export function memoryOf(parts: CountedParts, facts: CheckpointFacts, training: TrainingShape): MemoryBytes {
   const learning = [...parts.train, ...parts.val];
-  const targetBytes = facts.maskSize ** 2 * FLOAT32;
+  const targetBytes = facts.maskSize ** 2;
   return {
     // The checkpoint, and the session's copy of it.
     weights: 2 * parametersOf(facts) * FLOAT32,

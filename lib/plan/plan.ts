@@ -51,6 +51,8 @@ export interface Plan {
   readonly parts: CountedParts | null;
   readonly amount: Amount | null;
   readonly checkpoint: CheckpointFacts | null;
+  /** Measured on made-up weights of the checkpoint's shape. */
+  readonly isMadeUp: boolean;
   readonly trainedParameters: number | null;
   /** Embeddings of training and validation cannot be kept then. */
   readonly encoderLearns: boolean;
@@ -70,14 +72,14 @@ export interface Plan {
  */
 export async function planRun(settings: PlanSettings, options: PlanOptions): Promise<Plan> {
   const { model, training } = settings;
-  const { facts, model: opened, why } = await findCheckpoint(model.checkpoint, model.inputSize, options.modelsDir);
+  const { facts, model: opened, isMadeUp } = await findCheckpoint(model.checkpoint, model.inputSize, options.modelsDir);
   const parts = await readParts(settings, options);
   const amount = parts && amountOf(parts, training);
   const { measured, notMeasured } = opened
     ? await measure(opened, parts, amount, settings, options)
-    : { measured: null, notMeasured: why };
+    : { measured: null, notMeasured: `${model.checkpoint} is not on this machine` };
   return {
-    ...{ parts, amount, checkpoint: facts, measured, notMeasured },
+    ...{ parts, amount, checkpoint: facts, isMadeUp, measured, notMeasured },
     trainedParameters: facts && trainedParametersOf(facts, training.train),
     encoderLearns: trainsEncoder(training.train),
     // Node gives KiB on every platform.

@@ -16,7 +16,7 @@ export async function probeEncoder(
   { device, threads, precision }: EncoderSetting,
 ): Promise<number> {
   // A batch that is not full costs as much as a full one.
-  const count = slicesPerRun(model.config);
+  const count = slicesPerRun(model.config, precision);
   const pixels = Uint8Array.from({ length: count * height * width }, (_, at) => at % 251);
   const encoder = await ImageEncoder.open(model, { device, threads, precision });
   try {

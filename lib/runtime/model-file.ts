@@ -1,6 +1,7 @@
-import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Fault } from '../fault.ts';
 
 /** The name under which models look for their weights. */
 const WEIGHTS = 'weights.bin';
@@ -8,6 +9,7 @@ const WEIGHTS = 'weights.bin';
 /**
  * Writes a model and its weights into a folder of their own for as long as `use` takes. The runtime maps the weights
  * instead of copying them, so a large model is in memory once; what is mapped stays readable after the folder is gone.
+ * @throws Fault DISK_FULL
  */
 export async function withModelFile<T>(
   { model, weights }: { model: Uint8Array; weights: readonly Uint8Array[] },
@@ -16,15 +18,35 @@ export async function withModelFile<T>(
   const folder = await mkdtemp(join(tmpdir(), `samflow-model-${process.pid}-`));
   try {
     const path = join(folder, 'model.onnx');
-    await writeFile(path, model);
-    const file = await open(join(folder, WEIGHTS), 'w');
-    try {
-      for (const part of weights) await file.write(part);
-    } finally {
-      await file.close();
-    }
+    await writeParts(path, [model]);
+    await writeParts(join(folder, WEIGHTS), weights);
     return await use(path);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** One part after the other, all of them. @throws Fault DISK_FULL: another attempt would need as much room at the same place */
+export async function writeParts(path: string, parts: readonly Uint8Array[]): Promise<void> {
+  const file = await open(path, 'w');
+  try {
+    // Not `write`: it may end short of the part, and only its result says so.
+    for (const part of parts) await file.writeFile(part);
+  } catch (error) {
+    throw isFull(error) ? noRoom(parts) : error;
+  } finally {
+    await file.close();
+  }
+}
+
+const isFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
+
+function noRoom(parts: readonly Uint8Array[]): Fault {
+  const mebibytes = parts.reduce((bytes, part) => bytes + part.length, 0) / 2 ** 20;
+  return new Fault('DISK_FULL', {
+    at: 'TMPDIR',
+    found: `no space left for a session's weights of ${Math.ceil(mebibytes)} MiB`,
+    expected: 'room for the weights of every model in use',
+    fix: 'Free space in the folder for temporary files, or let TMPDIR name one on a larger disk',
+  });
 }

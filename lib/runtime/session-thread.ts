@@ -1,17 +1,16 @@
 import { parentPort } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import { type Device, PROBE_MODEL, providerOf, providersUsed } from './device.ts';
-import type { Reply, Request, SessionOptions } from './session.ts';
+import type { Fold, FoldOptions, Reply, Request, SessionOptions } from './session.ts';
 import type { Tensor } from './tensor.ts';
 
 // A provider that cannot be had is told as an error by what asked for it, not printed by the runtime too.
 ort.env.logLevel = 'fatal';
 
-/** The thread's one session, and the tensors that it carries from run to run. */
+/** The thread's one session, the tensors that stay in it from run to run, and what changes them after each. */
 let session: ort.InferenceSession;
-let carry: Readonly<Record<string, string>> = {};
-/** By input name: what the next run reads, and the buffer that the run after it may write (ping-pong, in place). */
-const state = new Map<string, { current: ort.Tensor; spare: ort.Tensor }>();
+const kept = new Map<string, Tensor>();
+let fold: (Pick<FoldOptions, 'outputs'> & { readonly run: Fold }) | undefined;
 
 const toOrt = ({ dtype, shape, data }: Tensor): ort.Tensor => new ort.Tensor(dtype, data as never, shape);
 const fromOrt = (tensor: ort.Tensor): Tensor =>
@@ -30,9 +29,13 @@ async function check(device: Device): Promise<void> {
   if (!used.has(name)) throw new Error(`operators ran on ${[...used].join(' and ')}`);
 }
 
+/** An operator that the device has no kernel for fails the opening, instead of going to the processor without a word. */
+const NO_FALLBACK = { disable_cpu_ep_fallback: '1' };
+
 async function open(model: Uint8Array | string, options: SessionOptions): Promise<void> {
+  const device = options.device ?? 'cpu';
   session = await ort.InferenceSession.create(model as string, {
-    executionProviders: [providerOf(options.device ?? 'cpu').option as ort.InferenceSession.ExecutionProviderConfig],
+    executionProviders: [providerOf(device).option as ort.InferenceSession.ExecutionProviderConfig],
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
@@ -42,34 +45,31 @@ async function open(model: Uint8Array | string, options: SessionOptions): Promis
     enableMemPattern: false,
     // A waiting thread that spins takes the core that server, heartbeats and the other threads need.
     // `set_denormal_as_zero` would be faster, but reaches only some of the threads, so that bits depend on who computes what.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    extra: { session: { intra_op: { allow_spinning: '0' }, ...(device !== 'cpu' && NO_FALLBACK) } },
   });
-  carry = options.carry ?? {};
-}
-
-async function run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
-  const inputs: Record<string, ort.Tensor> = {};
-  for (const [name, tensor] of Object.entries(feeds)) inputs[name] = toOrt(tensor);
-  for (const [name, { current }] of state) inputs[name] = current;
-  const fetches: Record<string, ort.Tensor | null> = {};
-  for (const name of session.outputNames) fetches[name] = state.get(carry[name] ?? '')?.spare ?? null;
-
-  const outputs = await session.run(inputs, fetches);
-  const results: Record<string, Tensor> = {};
-  for (const [name, tensor] of Object.entries(outputs)) {
-    const kept = state.get(carry[name] ?? '');
-    // What comes back for a buffer that was given is a copy of it (in this version of the runtime): it is let go.
-    if (kept) state.set(carry[name]!, { current: kept.spare, spare: kept.current });
-    else results[name] = fromOrt(tensor as ort.Tensor);
+  if (options.fold) {
+    const { module, outputs } = options.fold;
+    fold = { outputs, run: ((await import(module)) as { fold: Fold }).fold };
   }
-  return results;
 }
 
-/** An input that stays, and room for what the next run makes of it where an output is carried to it. */
-function held(name: string, tensor: Tensor): { current: ort.Tensor; spare: ort.Tensor } {
-  if (!Object.values(carry).includes(name)) return { current: toOrt(tensor), spare: toOrt(tensor) };
-  const empty = { ...tensor, data: tensor.data.slice().fill(0 as never) } as Tensor;
-  return { current: toOrt(tensor), spare: toOrt(empty) };
+async function run(
+  feeds: Record<string, Tensor>,
+  numbers: Readonly<Record<string, number>>,
+): Promise<Record<string, Tensor>> {
+  const inputs: Record<string, ort.Tensor> = {};
+  // The runtime reads an input where it lies, without a copy.
+  for (const name of session.inputNames) {
+    const tensor = feeds[name] ?? kept.get(name);
+    if (tensor) inputs[name] = toOrt(tensor);
+  }
+  const outputs = await session.run(inputs);
+  const results: Record<string, Tensor> = {};
+  const folded: Record<string, Tensor> = {};
+  for (const [name, tensor] of Object.entries(outputs)) {
+    (fold?.outputs.includes(name) ? folded : results)[name] = fromOrt(tensor as ort.Tensor);
+  }
+  return { ...results, ...fold?.run(kept, folded, numbers) };
 }
 
 async function answer(request: Request): Promise<Record<string, Tensor>> {
@@ -81,12 +81,12 @@ async function answer(request: Request): Promise<Record<string, Tensor>> {
       await check(request.device);
       return {};
     case 'run':
-      return run(request.feeds);
+      return run(request.feeds, request.numbers);
     case 'write':
-      for (const [name, tensor] of Object.entries(request.tensors)) state.set(name, held(name, tensor));
+      for (const [name, tensor] of Object.entries(request.tensors)) kept.set(name, tensor);
       return {};
     case 'read':
-      return Object.fromEntries(request.names.map((name) => [name, fromOrt(state.get(name)!.current)]));
+      return Object.fromEntries(request.names.map((name) => [name, kept.get(name)!]));
     case 'close':
       await session.release();
       return {};

@@ -13,18 +13,31 @@ export interface SessionOptions {
   readonly device?: Device;
   /** Threads inside one operator. Fixed by the caller: the sums, and so the bits, depend on whether it is 1 or more. */
   readonly threads: number;
-  /**
-   * Outputs that stay in the session and become inputs of the next run, e.g. `{ nextWeights: 'weights' }`. They cross the
-   * thread boundary only through `write` and `read`.
-   */
-  readonly carry?: Readonly<Record<string, string>>;
+  readonly fold?: FoldOptions;
+}
+
+/**
+ * Work of the session's thread after each run: outputs of the model change what is kept there, in place, and need not
+ * leave it. What it gives back is added to the run's results.
+ */
+export type Fold<Numbers extends Readonly<Record<string, number>> = Readonly<Record<string, number>>> = (
+  kept: ReadonlyMap<string, Tensor>,
+  outputs: Readonly<Record<string, Tensor>>,
+  numbers: Numbers,
+) => Record<string, Tensor>;
+
+export interface FoldOptions {
+  /** URL of a module that exports `fold`: a function does not cross into a thread. */
+  readonly module: string;
+  /** Outputs that it takes; the others are the run's results. */
+  readonly outputs: readonly string[];
 }
 
 /** What the thread is asked; each request is answered in order with the same id. */
 export type Request =
   | { kind: 'open'; model: Uint8Array | string; options: SessionOptions }
   | { kind: 'check'; device: Device }
-  | { kind: 'run'; feeds: Record<string, Tensor> }
+  | { kind: 'run'; feeds: Record<string, Tensor>; numbers: Readonly<Record<string, number>> }
   | { kind: 'write'; tensors: Record<string, Tensor> }
   | { kind: 'read'; names: readonly string[] }
   | { kind: 'close' };
@@ -72,17 +85,17 @@ export class Session {
     return session;
   }
 
-  /** Runs the model once. Returns the outputs that are not carried. Feeds are copied, so the caller may reuse them. */
-  run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
-    return this.ask({ kind: 'run', feeds });
+  /** Runs the model once. Feeds are copied, so the caller may reuse them; `numbers` are for the fold. */
+  run(feeds: Record<string, Tensor>, numbers: Readonly<Record<string, number>> = {}): Promise<Record<string, Tensor>> {
+    return this.ask({ kind: 'run', feeds, numbers });
   }
 
-  /** Sets carried inputs, by input name. */
+  /** Keeps tensors in the session: those named as an input of the model are fed to every run. */
   async write(tensors: Record<string, Tensor>): Promise<void> {
     await this.ask({ kind: 'write', tensors });
   }
 
-  /** Reads carried inputs as the next run would see them, by input name. */
+  /** Reads kept tensors as the next run would see them. */
   read(names: readonly string[]): Promise<Record<string, Tensor>> {
     return this.ask({ kind: 'read', names });
   }

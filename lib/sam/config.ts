@@ -18,6 +18,7 @@ const Vision = z.object({
   hidden_act: activation.default('gelu'),
   layer_norm_eps: z.number().positive().default(1e-6),
   qkv_bias: z.boolean().default(true),
+  attention_dropout: z.literal(0).default(0),
   mlp_ratio: z.number().positive().default(4),
   mlp_dim: z.int().positive().nullish(),
   use_abs_pos: z.boolean().default(true),

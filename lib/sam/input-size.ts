@@ -16,8 +16,9 @@ export function atInputSize(model: SamModel, size: number): SamModel {
   const tensors = new Map(model.tensors);
   for (const [name, shape] of shapes) {
     const before = model.shapes.get(name)!;
-    if (before.every((extent, axis) => extent === shape[axis])) continue;
-    tensors.set(name, resizePositions(model.tensors.get(name)!, before, shape));
+    const values = model.tensors.get(name);
+    if (!values || before.every((extent, axis) => extent === shape[axis])) continue;
+    tensors.set(name, resizePositions(values, before, shape));
   }
   return { config: resized, processor: { ...processor, size }, tensors, shapes };
 }

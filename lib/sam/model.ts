@@ -7,12 +7,19 @@ import { type Parameters, traceParameters } from './parameters.ts';
 import { readProcessor, type SamProcessor } from './processor.ts';
 import { visionEncoder } from './vision-encoder.ts';
 
-/** A checked SamModel: every tensor is there, in its shape, as float32. */
+/** Of a model, all tensors, or those without the image encoder's: a tenth or less, and enough for work on kept embeddings. */
+export type ModelPart = 'whole' | 'decoder';
+
+export const belongsTo = (part: ModelPart, name: string): boolean =>
+  part === 'whole' || !name.startsWith('vision_encoder.');
+
+/** A checked SamModel: every tensor of the part that was asked for is there, in its shape, as float32. */
 export interface SamModel {
   readonly config: SamConfig;
   readonly processor: SamProcessor;
   /** Float32 values by Hugging Face name. */
   readonly tensors: ReadonlyMap<string, Float32Array>;
+  /** Of the whole model. */
   readonly shapes: ReadonlyMap<string, Shape>;
 }
 
@@ -81,17 +88,21 @@ function checkTensor(name: string, { dtype, shape }: TensorHead, expected: Shape
 }
 
 /** Checks a checkpoint against its own config. Throws SAM_CONFIG, SAM_PROCESSOR, and as `checkTensors`. */
-export function readSamModel({ config: json, preprocessor, tensors: files }: CheckpointFiles): SamModel {
+export function readSamModel(
+  { config: json, preprocessor, tensors: files }: CheckpointFiles,
+  part: ModelPart = 'whole',
+): SamModel {
   const config = readSamConfig(json);
   const shapes = parameterShapes(config);
-  checkTensors(shapes, files);
-  const tensors = new Map([...shapes.keys()].map((name) => [name, toFloat32(files.get(name)!)] as const));
+  const asked = new Map([...shapes].filter(([name]) => belongsTo(part, name)));
+  checkTensors(asked, files);
+  const tensors = new Map([...asked.keys()].map((name) => [name, toFloat32(files.get(name)!)] as const));
   return { config, processor: readProcessor(preprocessor, config), tensors, shapes };
 }
 
 /** Whether replaced tensors change what the encoder makes of an image. */
 export const changesEncoder = (replaced: ReadonlyMap<string, unknown>): boolean =>
-  [...replaced.keys()].some((name) => name.startsWith('vision_encoder.'));
+  [...replaced.keys()].some((name) => !belongsTo('decoder', name));
 
 /** The model with some tensors replaced, such as a fine-tuned decoder's. Throws where a name or a shape does not fit. */
 export function withTensors(model: SamModel, replaced: ReadonlyMap<string, SafeTensor>): SamModel {

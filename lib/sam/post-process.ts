@@ -50,3 +50,24 @@ function neighbours(i: number, from: number, to: number): [number, number, numbe
   const low = Math.min(Math.floor(at), from - 1);
   return [low, Math.min(low + 1, from - 1), at - low];
 }
+
+/** 1 where the logit is above 0. */
+export function maskOfLogits(logits: Float32Array): Uint8Array {
+  const mask = new Uint8Array(logits.length);
+  for (let at = 0; at < logits.length; at++) if (logits[at]! > 0) mask[at] = 1;
+  return mask;
+}
+
+/** The float32 that follows a half. */
+const ABOVE_HALF = 0.5 + 2 ** -24;
+
+/**
+ * The sigmoid. It is above a half exactly where the mask is 1: the smallest positive logits, which float32 would round to a
+ * half, are kept above it.
+ */
+export function probabilityOfLogits(logits: Float32Array): Float32Array {
+  return logits.map((logit) => {
+    const probability = 1 / (1 + Math.exp(-logit));
+    return logit > 0 ? Math.max(probability, ABOVE_HALF) : probability;
+  });
+}

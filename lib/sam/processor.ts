@@ -15,6 +15,11 @@ const Json = z.object({
     .default(1 / 255),
   /** Pillow's code for bilinear; the only one that SAM uses. */
   resample: z.literal(2).default(2),
+  // A checkpoint that leaves one of the steps out wants other pixels than those we make.
+  do_resize: z.literal(true).default(true),
+  do_rescale: z.literal(true).default(true),
+  do_normalize: z.literal(true).default(true),
+  do_pad: z.literal(true).default(true),
 });
 
 export interface SamProcessor {

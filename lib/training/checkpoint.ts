@@ -1,71 +1,81 @@
+import { z } from 'zod';
 import { Fault } from '../fault.ts';
 import { decodeSafetensors, encodeSafetensors, f32 } from '../safetensors.ts';
-import type { TrainingState } from './step.ts';
+import type { OptimiserState } from './optimiser.ts';
 
-export interface EpochFigures {
-  readonly epoch: number;
-  readonly trainLoss: number;
-  readonly valLoss: number;
-  readonly valDice: number;
-  readonly learningRate: number;
-}
+const EpochFigures = z.object({
+  epoch: z.int(),
+  trainLoss: z.number(),
+  valLoss: z.number(),
+  valDice: z.number(),
+  learningRate: z.number(),
+});
+export type EpochFigures = Readonly<z.infer<typeof EpochFigures>>;
 
 /** Scores of the weights that a run starts with: what every epoch has to beat. */
-export interface StartFigures {
-  readonly valLoss: number;
-  readonly valDice: number;
-}
+const StartFigures = z.object({ valLoss: z.number(), valDice: z.number() });
+export type StartFigures = Readonly<z.infer<typeof StartFigures>>;
 
 /** Where a run stands after `step` steps; with the state below, all that the rest of the run depends on. */
-export interface Progress {
-  readonly step: number;
+const Progress = z.object({
+  step: z.int(),
   /** Sum of the losses of the current epoch's steps. */
-  readonly epochLoss: number;
+  epochLoss: z.number(),
   /** Null until it was scored, before the first step. */
-  readonly start: StartFigures | null;
-  readonly epochs: readonly EpochFigures[];
+  start: StartFigures.nullable(),
+  epochs: z.array(EpochFigures).readonly(),
   /** 0 while no epoch was better than the start. */
-  readonly bestEpoch: number;
-  readonly bestValLoss: number;
-}
+  bestEpoch: z.int(),
+  bestValLoss: z.number(),
+});
+export type Progress = Readonly<z.infer<typeof Progress>>;
 
 export interface Checkpoint {
   readonly progress: Progress;
-  readonly state: TrainingState;
+  readonly state: OptimiserState;
   /** Weights of the best epoch so far. */
   readonly best: Float32Array;
 }
 
 /** A checkpoint as safetensors; numbers in the metadata are JSON, which gives back the same doubles. */
 export function encodeTrainingCheckpoint({ progress, state, best }: Checkpoint): Uint8Array {
-  const vectors: Record<string, Float32Array> = { ...state, best };
-  const tensors = Object.entries(vectors).map(
-    ([name, data]) => [name, { dtype: 'F32', shape: [data.length], data }] as const,
-  );
-  return encodeSafetensors(tensors as never, { progress: JSON.stringify(progress) });
+  const { weights, first, second, sum } = state;
+  const vectors = { weights, first, second, ...(sum && { sum }), best };
+  const tensors = Object.entries(vectors).map(([name, data]) => {
+    return [name, { dtype: 'F32' as const, shape: [data.length], data }] as const;
+  });
+  // In the schema's order, whoever made the object: the same progress gives the same bytes.
+  return encodeSafetensors(tensors, { progress: JSON.stringify(Progress.parse(progress)) });
 }
 
-/** Throws CHECKPOINT_MISMATCH where the checkpoint is of a run with other parameters. */
+/** Throws CHECKPOINT_MISMATCH where it is not the checkpoint of a run with so many parameters. */
 export function decodeTrainingCheckpoint(bytes: Uint8Array, parameters: number): Checkpoint {
   const { tensors, metadata } = decodeSafetensors(bytes, 'checkpoint');
   const vector = (name: string): Float32Array => {
     const tensor = tensors.get(name);
-    if (tensor?.shape[0] !== parameters) {
-      throw new Fault('CHECKPOINT_MISMATCH', {
-        at: `checkpoint, ${name}`,
-        found: tensor ? `${tensor.shape[0]} values` : 'no such tensor',
-        expected: `${parameters} values`,
-        fix: 'Start the run again without this checkpoint',
-      });
-    }
-    return f32(tensor);
+    if (tensor?.dtype === 'F32' && tensor.shape[0] === parameters) return f32(tensor);
+    const found = tensor ? `${tensor.shape[0]} values of type ${tensor.dtype}` : 'no such tensor';
+    throw mismatch(name, found, `${parameters} values of type F32`);
   };
   return {
-    progress: JSON.parse(metadata.progress ?? '') as Progress,
+    progress: readProgress(metadata.progress),
     state: {
       ...{ weights: vector('weights'), first: vector('first'), second: vector('second') },
       ...(tensors.has('sum') && { sum: vector('sum') }),
     },
     best: vector('best'),
   };
+}
+
+function readProgress(text: string | undefined): Progress {
+  try {
+    return Progress.parse(JSON.parse(text ?? ''));
+  } catch {
+    throw mismatch('progress', 'no figures of a training', 'the figures that a training writes');
+  }
+}
+
+function mismatch(at: string, found: string, expected: string): Fault {
+  const fix = 'Start the run again without this checkpoint';
+  return new Fault('CHECKPOINT_MISMATCH', { at: `checkpoint, ${at}`, found, expected, fix });
 }

@@ -1,10 +1,11 @@
+import { setImmediate } from 'node:timers/promises';
 import { cast, input, reshape } from '../graph/index.ts';
-import type { Session } from '../runtime/session.ts';
+import type { Session, SessionOptions } from '../runtime/session.ts';
 import { float16, float32 } from '../runtime/tensor.ts';
 import { decode } from '../sam/mask-decoder.ts';
 import type { SamModel } from '../sam/model.ts';
-import { type FlatEntry, flatParameters, flatSize, frozenParameters } from '../sam/parameters.ts';
-import { upscaleMask } from '../sam/post-process.ts';
+import { frozenParameters } from '../sam/parameters.ts';
+import { maskOfLogits, upscaleMask } from '../sam/post-process.ts';
 import { scaleBox } from '../sam/processor.ts';
 import { openSession } from './open-session.ts';
 
@@ -34,26 +35,14 @@ export class MaskDecoder {
     this.model = model;
   }
 
-  /** With `trained`, those parameters are not built in but come from `load`, so that one session serves every epoch. */
-  static async open(
-    model: SamModel,
-    { threads, trained }: { threads: number; trained?: readonly FlatEntry[] },
-  ): Promise<MaskDecoder> {
+  static async open(model: SamModel, session: Omit<SessionOptions, 'fold'>): Promise<MaskDecoder> {
     const { config } = model;
-    const frozen = frozenParameters(model.tensors);
-    const parameters = trained
-      ? flatParameters(input('weights', 'float32', [flatSize(trained)]), trained, frozen)
-      : frozen;
     const embeddings = input('embeddings', 'float16', [BATCH, config.decoder.hidden_size, config.grid, config.grid]);
     const boxes = input('boxes', 'float32', [BATCH, 1, 4]);
+    const parameters = frozenParameters(model.tensors);
     const { masks, iou } = decode(parameters, config, cast(embeddings, 'float32'), { boxes }, 'single');
     const outputs = { logits: reshape(masks, [BATCH, config.maskSize ** 2]), iou: reshape(iou, [BATCH]) };
-    return new MaskDecoder(await openSession(outputs, { threads, carry: {} }), model);
-  }
-
-  /** Sets the trained parameters, as one flat vector. */
-  load(weights: Float32Array): Promise<void> {
-    return this.session.write({ weights: float32(weights, [weights.length]) });
+    return new MaskDecoder(await openSession(outputs, session), model);
   }
 
   async predict(prompted: readonly Prompted[], signal?: AbortSignal): Promise<Prediction[]> {
@@ -104,16 +93,31 @@ export async function segmentSlices(
   width: number,
   signal?: AbortSignal,
 ): Promise<Uint8Array[]> {
+  const logits = await sliceLogits(decoder, slices, height, width, signal);
+  return logits.map(maskOfLogits);
+}
+
+/** Logits [H, W] of slices of one size: in each pixel the largest of all boxes, -infinity in a slice without boxes. */
+export async function sliceLogits(
+  decoder: MaskDecoder,
+  slices: readonly PromptedSlice[],
+  height: number,
+  width: number,
+  signal?: AbortSignal,
+): Promise<Float32Array[]> {
   const { processor, config } = decoder.model;
   const prompted = slices.flatMap(({ embedding, boxes }, slice) =>
     boxes.map((box) => ({ slice, embedding, box: scaleBox(box, height, width, processor) })),
   );
   const predictions = await decoder.predict(prompted, signal);
-  const masks = slices.map(() => new Uint8Array(height * width));
+  const largest = slices.map(() => new Float32Array(height * width).fill(Number.NEGATIVE_INFINITY));
   for (const [i, { logits }] of predictions.entries()) {
-    const mask = masks[prompted[i]!.slice]!;
+    // Tens of milliseconds for each, on the caller's thread: heartbeats and cancellation have their turn in between.
+    await setImmediate();
+    signal?.throwIfAborted();
+    const union = largest[prompted[i]!.slice]!;
     const full = upscaleMask(logits, config.maskSize, height, width, processor);
-    for (let at = 0; at < full.length; at++) if (full[at]! > 0) mask[at] = 1;
+    for (let at = 0; at < full.length; at++) if (full[at]! > union[at]!) union[at] = full[at]!;
   }
-  return masks;
+  return largest;
 }

@@ -10,9 +10,12 @@ import { openSession } from './open-session.ts';
 /** About as many tokens as keep every core busy; a larger batch only takes more memory. */
 const TOKENS_PER_RUN = 2048;
 
-/** Slices that the encoder takes in one run; a last, smaller group is filled up with repeats. */
-export const slicesPerRun = ({ grid }: Pick<SamModel['config'], 'grid'>): number =>
-  Math.max(1, Math.floor(TOKENS_PER_RUN / grid ** 2));
+/**
+ * Slices that the encoder takes in one run; a last, smaller group is filled up with repeats. In 8 bits one scale holds for
+ * all activations of a run: a slice alone, or its embedding would depend on its neighbours.
+ */
+export const slicesPerRun = ({ grid }: Pick<SamModel['config'], 'grid'>, precision: PrecisionChoice): number =>
+  precision === 'int8' ? 1 : Math.max(1, Math.floor(TOKENS_PER_RUN / grid ** 2));
 
 /** As `model.precision` of the run configuration. */
 export type PrecisionChoice = Precision | 'auto';
@@ -40,13 +43,14 @@ export class ImageEncoder {
 
   static async open(
     model: SamModel,
-    { precision = 'auto', ...session }: Omit<SessionOptions, 'carry'> & { precision?: PrecisionChoice },
+    { precision = 'auto', ...session }: Omit<SessionOptions, 'fold'> & { precision?: PrecisionChoice },
   ): Promise<ImageEncoder> {
     const { config } = model;
-    const batch = slicesPerRun(config);
+    const used = precisionOn(session.device, precision);
+    const batch = slicesPerRun(config, used);
     const pixels = input('pixels', 'float32', [batch, 3, config.imageSize, config.imageSize]);
     const encoded = visionEncoder(frozenParameters(model.tensors), config, pixels);
-    const embeddings = cast(atPrecision(encoded, precisionOn(session.device, precision)), 'float16');
+    const embeddings = cast(atPrecision(encoded, used), 'float16');
     return new ImageEncoder(await openSession({ embeddings }, session), model, batch);
   }
 

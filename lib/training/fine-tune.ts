@@ -1,9 +1,7 @@
 import { Fault } from '../fault.ts';
-import { meanAll } from '../graph/index.ts';
 import type { SessionOptions } from '../runtime/session.ts';
 import { encodeSafetensors } from '../safetensors.ts';
 import type { SamModel } from '../sam/model.ts';
-import { flatSize, frozenParameters } from '../sam/parameters.ts';
 import {
   type Checkpoint,
   decodeTrainingCheckpoint,
@@ -12,27 +10,17 @@ import {
   type Progress,
   type StartFigures,
 } from './checkpoint.ts';
-import { LOSSES, type LossName } from './losses.ts';
-import { type ImageInput, maskGraph } from './mask-graph.ts';
-import type { OptimiserSettings } from './optimiser.ts';
+import { type MaskTraining, maskTraining, type StepSettings } from './mask-training.ts';
+import type { BatchSettings } from './passes.ts';
 import { Batches, type BoxJitter, type TrainingSlice } from './samples.ts';
 import { learningRateAt, type ScheduleSettings } from './schedule.ts';
-import { packFlat, StepSession, unpackFlat } from './step.ts';
-import { type Learner, learner, type Trainable, trainsEncoder } from './trainable.ts';
+import { StepSession, unpackFlat } from './step.ts';
 import { Validator } from './validator.ts';
 
 /** As `training` of the run configuration, and the jitter of its `prompts`. */
-export interface FineTuneSettings extends ScheduleSettings, BoxJitter {
-  readonly train: Trainable;
+export interface FineTuneSettings extends StepSettings, BatchSettings, ScheduleSettings, BoxJitter {
   readonly epochs: number;
   readonly patience: number;
-  readonly batchBoxes: number;
-  readonly boxesPerImage: number;
-  readonly accumulate: number;
-  readonly loss: LossName;
-  readonly optimiser: OptimiserSettings['kind'];
-  readonly weightDecay: number;
-  readonly clipNorm: number;
   readonly checkpointEverySteps: number;
 }
 
@@ -55,7 +43,7 @@ export interface FineTuneOptions {
   readonly train: readonly TrainingSlice[];
   readonly val: readonly TrainingSlice[];
   readonly settings: FineTuneSettings;
-  readonly session: Omit<SessionOptions, 'carry'>;
+  readonly session: Omit<SessionOptions, 'fold'>;
   /** Bytes of an earlier checkpoint of this very run. */
   readonly resume?: Uint8Array | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -78,9 +66,6 @@ export interface FineTuned {
   readonly bestValLoss: number;
 }
 
-/** What the slices of a training have to bring. */
-export const imageInput = (train: Trainable): ImageInput => (trainsEncoder(train) ? 'pixels' : 'embeddings');
-
 /**
  * Fine-tunes what `settings.train` says, on cached embeddings where the encoder stays. Deterministic: the same model,
  * slices, settings, device and thread count give the same bytes, whether the run went through or was resumed from any of
@@ -98,49 +83,46 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
       });
     }
   }
-  const { batchBoxes, boxesPerImage } = settings;
-  const [batches, held] = [train, val].map((slices) => new Batches(slices, batchBoxes, boxesPerImage, model)) as [
-    Batches,
-    Batches,
-  ];
-  const from = imageInput(settings.train);
-  const loss = LOSSES[settings.loss];
-  const learned = learner(model, settings.train, settings.seed, (parameters) => {
-    const { logits, target, iou } = maskGraph(parameters, model, batches.shape, from);
-    return meanAll(loss(logits, target, iou));
-  });
-  const run = await TrainingRun.open(options, batches, learned);
-  const validator = await Validator.open(model, learned, held, from, loss, session);
+  const [batches, held] = [train, val].map((slices) => new Batches(slices, settings, model)) as [Batches, Batches];
+  const training = maskTraining(model, batches, settings);
+  const run = await TrainingRun.open(options, batches, training);
   try {
-    return await run.finish(validator, signal);
+    const validator = await Validator.open(model, training.learner, held, settings, session);
+    try {
+      return await run.finish(validator, signal);
+    } finally {
+      await validator.close();
+    }
   } finally {
-    await Promise.all([run.close(), validator.close()]);
+    await run.close();
   }
 }
 
 class TrainingRun {
   private readonly options: FineTuneOptions;
   private readonly batches: Batches;
-  private readonly learned: Learner;
+  private readonly training: MaskTraining;
   private readonly session: StepSession;
   /** Passes, and updates, of the whole run and of an epoch. */
   private readonly steps: number;
   private readonly updatesPerEpoch: number;
   private progress: Progress;
   private best: Float32Array;
+  /** Nobody knows yet whether its weights give a finite loss: the next step tells. */
+  private unproved: { readonly bytes: Uint8Array; readonly step: number } | null = null;
   /** The checkpoint that is being kept. */
   private keeping: Promise<void> = Promise.resolve();
 
   private constructor(
     options: FineTuneOptions,
     batches: Batches,
-    learned: Learner,
+    training: MaskTraining,
     session: StepSession,
     from: Checkpoint,
   ) {
     this.options = options;
     this.batches = batches;
-    this.learned = learned;
+    this.training = training;
     this.session = session;
     this.steps = batches.perEpoch * options.settings.epochs;
     this.updatesPerEpoch = Math.ceil(batches.perEpoch / options.settings.accumulate);
@@ -148,26 +130,11 @@ class TrainingRun {
     this.best = from.best;
   }
 
-  static async open(options: FineTuneOptions, batches: Batches, learned: Learner): Promise<TrainingRun> {
-    const { model, settings, resume } = options;
-    const { layout, start, adapt } = learned;
-    const from = resume ? decodeTrainingCheckpoint(resume, flatSize(layout)) : beginning(packFlat(layout, start));
-    const loss = LOSSES[settings.loss];
-    const session = await StepSession.open(
-      {
-        layout,
-        frozen: frozenParameters(model.tensors),
-        build: (parameters) => {
-          const graph = maskGraph(adapt(parameters), model, batches.shape, imageInput(settings.train));
-          return { loss: meanAll(loss(graph.logits, graph.target, graph.iou)) };
-        },
-        optimiser: { kind: settings.optimiser, weightDecay: settings.weightDecay, clipNorm: settings.clipNorm },
-        accumulates: settings.accumulate > 1,
-      },
-      from.state,
-      options.session,
-    );
-    return new TrainingRun(options, batches, learned, session, from);
+  static async open(options: FineTuneOptions, batches: Batches, training: MaskTraining): Promise<TrainingRun> {
+    const { start, step } = training;
+    const from = options.resume ? decodeTrainingCheckpoint(options.resume, start.length) : beginning(start);
+    const session = await StepSession.open(step, from.state, options.session);
+    return new TrainingRun(options, batches, training, session, from);
   }
 
   async finish(validator: Validator, signal: AbortSignal | undefined): Promise<FineTuned> {
@@ -176,14 +143,15 @@ class TrainingRun {
     const first = this.progress.step;
     if (this.progress.start === null) await this.scoreStart(validator, signal);
     while (this.progress.step < this.steps && !this.hasRunDry()) {
-      signal?.throwIfAborted();
       await this.step();
       const { step } = this.progress;
       const epochEnds = step % this.batches.perEpoch === 0;
       if (epochEnds) await this.endEpoch(validator, signal);
       const perStep = (performance.now() - started) / 1000 / (step - first);
       this.report(this.hasRunDry() ? 0 : perStep * (this.steps - step));
-      if (epochEnds || step % settings.checkpointEverySteps === 0) await this.keep();
+      if (epochEnds || step % settings.checkpointEverySteps === 0) await this.checkpoint();
+      // A validation loss is as good a proof as that of a step.
+      if (epochEnds) await this.keepProved();
     }
     await this.keeping;
     const { step, start, epochs, bestEpoch, bestValLoss } = this.progress;
@@ -198,17 +166,25 @@ class TrainingRun {
   }
 
   private async step(): Promise<void> {
-    const { settings } = this.options;
-    const { perEpoch } = this.batches;
+    const { settings, signal } = this.options;
+    const { perEpoch, passes } = this.batches;
     const done = this.progress.step;
     const [epoch, inEpoch] = [Math.floor(done / perEpoch), done % perEpoch];
     const inUpdate = inEpoch % settings.accumulate;
     const endsUpdate = inUpdate === settings.accumulate - 1 || inEpoch === perEpoch - 1;
     const update = epoch * this.updatesPerEpoch + Math.floor(inEpoch / settings.accumulate) + 1;
-    const feeds = this.batches.training(epoch, inEpoch, settings);
-    const { loss } = await this.session.step(update, this.learningRate(update), feeds, endsUpdate ? inUpdate + 1 : 0);
-    if (!Number.isFinite(loss)) throw diverged(done + 1, `a loss of ${loss}`);
-    this.progress = { ...this.progress, step: done + 1, epochLoss: this.progress.epochLoss + loss! };
+    let batchLoss = 0;
+    for (let pass = 0; pass < passes; pass++) {
+      signal?.throwIfAborted();
+      const feeds = this.batches.training(epoch, inEpoch, pass, settings);
+      const ended = endsUpdate && pass === passes - 1 ? (inUpdate + 1) * passes : 0;
+      const { loss, isSound } = await this.session.step(update, this.learningRate(update), feeds, ended);
+      if (!Number.isFinite(loss)) throw diverged(done + 1, `a loss of ${loss}`);
+      await this.keepProved();
+      if (!isSound) throw diverged(done + 1, 'weights or moments that are not finite');
+      batchLoss += loss / passes;
+    }
+    this.progress = { ...this.progress, step: done + 1, epochLoss: this.progress.epochLoss + batchLoss };
   }
 
   private learningRate(update: number): number {
@@ -220,6 +196,7 @@ class TrainingRun {
 
   private async scoreStart(validator: Validator, signal: AbortSignal | undefined): Promise<void> {
     const { loss: valLoss, dice: valDice } = await validator.score(await this.session.weights(), signal);
+    if (!Number.isFinite(valLoss)) throw unusable(valLoss);
     this.progress = { ...this.progress, start: { valLoss, valDice }, bestValLoss: valLoss };
   }
 
@@ -227,6 +204,7 @@ class TrainingRun {
     const weights = await this.session.weights();
     const { loss, dice } = await validator.score(weights, signal);
     const { step, start, epochLoss, epochs, bestValLoss } = this.progress;
+    if (!Number.isFinite(loss)) throw diverged(step, `a validation loss of ${loss}`);
     const epoch = epochs.length + 1;
     const figures: EpochFigures = {
       epoch,
@@ -246,15 +224,23 @@ class TrainingRun {
     };
   }
 
-  private async keep(): Promise<void> {
-    const { onCheckpoint } = this.options;
-    if (!onCheckpoint) return;
+  private async checkpoint(): Promise<void> {
+    if (!this.options.onCheckpoint) return;
+    const { progress, best } = this;
+    const { sum, ...state } = await this.session.state();
+    // Between two batches the sum is empty, unless several of them make an update.
+    const kept = this.options.settings.accumulate > 1 ? { ...state, sum } : state;
+    const bytes = encodeTrainingCheckpoint({ progress, state: kept, best });
+    this.unproved = { bytes, step: progress.step };
+  }
+
+  /** Hands the last checkpoint on, once it is known to be good. */
+  private async keepProved(): Promise<void> {
+    if (!this.unproved) return;
+    const { bytes, step } = this.unproved;
+    this.unproved = null;
     await this.keeping;
-    const state = await this.session.state();
-    // The last update may have made what the next loss would only show: a checkpoint is good, or it is not kept.
-    if (!state.weights.every(Number.isFinite)) throw diverged(this.progress.step, 'weights that are not finite');
-    const bytes = encodeTrainingCheckpoint({ progress: this.progress, state, best: this.best });
-    this.keeping = onCheckpoint(bytes, this.progress.step);
+    this.keeping = this.options.onCheckpoint!(bytes, step);
     // A refusal is heard at the next await; until then it must not count as unhandled.
     this.keeping.catch(() => undefined);
   }
@@ -274,7 +260,7 @@ class TrainingRun {
   }
 
   private encodeBest(): Uint8Array {
-    const { layout, merge } = this.learned;
+    const { layout, merge } = this.training.learner;
     const { shapes } = this.options.model;
     const tensors = merge(unpackFlat(layout, this.best));
     const names = [...tensors.keys()].sort();
@@ -296,6 +282,15 @@ function diverged(step: number, found: string): Fault {
     found,
     expected: 'finite numbers',
     fix: 'Lower training.learningRate or set training.clipNorm; the last good checkpoint is kept',
+  });
+}
+
+function unusable(loss: number): Fault {
+  return new Fault('TRAINING_DIVERGED', {
+    at: 'validation before the first step',
+    found: `a loss of ${loss}`,
+    expected: 'a finite number',
+    fix: 'Set model.precision to float32, or use another checkpoint: this model gives no numbers on these slices',
   });
 }
 

@@ -13,7 +13,6 @@ import {
   softplus,
   sub,
   sum,
-  sumAll,
   type Value,
 } from '../graph/index.ts';
 
@@ -108,9 +107,6 @@ export const meanOf =
   (loss: MaskLoss): MaskLoss =>
   (logits, targets) =>
     meanAll(loss(logits, targets));
-
-/** The L2 norm of all elements, squared. */
-export const squaredNorm = (x: Value): Value => sumAll(mul(x, x));
 
 const meanEach = (x: Value): Value => reshape(mean(x, eachAxes(x.shape)), [x.shape[0]!]);
 

@@ -1,14 +1,11 @@
-import { meanAll, type Value } from '../graph/index.ts';
 import type { SessionOptions } from '../runtime/session.ts';
 import type { SamModel } from '../sam/model.ts';
-import { flatSize, frozenParameters, type Parameters } from '../sam/parameters.ts';
 import type { FineTuneSettings } from './fine-tune.ts';
-import { LOSSES } from './losses.ts';
-import { maskGraph } from './mask-graph.ts';
+import { maskTraining } from './mask-training.ts';
 import { Batches, type TrainingSlice } from './samples.ts';
 import { secondsPerRun } from './seconds-per-run.ts';
-import { packFlat, StepSession } from './step.ts';
-import { learner, trainsEncoder } from './trainable.ts';
+import { StepSession } from './step.ts';
+import { trainsEncoder } from './trainable.ts';
 
 /** Steps that are measured, after one that warms up. */
 const STEPS = 2;
@@ -20,32 +17,23 @@ const STEPS = 2;
 export async function probeTrainingStep(
   model: SamModel,
   settings: FineTuneSettings,
-  options: Omit<SessionOptions, 'carry'>,
+  options: Omit<SessionOptions, 'fold'>,
 ): Promise<{ secondsPerStep: number }> {
-  const { batchBoxes, boxesPerImage, optimiser, weightDecay, clipNorm, accumulate } = settings;
+  const { batchBoxes, boxesPerImage } = settings;
   const slices = madeUpSlices(model, batchBoxes / boxesPerImage, boxesPerImage);
-  const batches = new Batches(slices, batchBoxes, boxesPerImage, model);
-  const loss = (parameters: Parameters): Value => {
-    const { logits, target, iou } = maskGraph(parameters, model, batches.shape, 'embeddings');
-    return meanAll(LOSSES[settings.loss](logits, target, iou));
-  };
+  const batches = new Batches(slices, settings, model);
   const train = trainsEncoder(settings.train) ? 'decoder' : settings.train;
-  const { layout, start, adapt } = learner(model, train, settings.seed, loss);
-  const zeros = new Float32Array(flatSize(layout));
-  const session = await StepSession.open(
-    {
-      layout,
-      frozen: frozenParameters(model.tensors),
-      build: (parameters) => ({ loss: loss(adapt(parameters)) }),
-      optimiser: { kind: optimiser, weightDecay, clipNorm },
-      accumulates: accumulate > 1,
-    },
-    { weights: packFlat(layout, start), first: zeros, second: zeros },
-    options,
-  );
+  const { step: definition, start } = maskTraining(model, batches, { ...settings, train });
+  const session = await StepSession.open(definition, { weights: start }, options);
   try {
     let step = 0;
-    const run = () => session.step(++step, settings.learningRate, batches.training(step, 0, settings));
+    const run = async () => {
+      step += 1;
+      for (let pass = 0; pass < batches.passes; pass++) {
+        const feeds = batches.training(step, 0, pass, settings);
+        await session.step(step, settings.learningRate, feeds, pass === batches.passes - 1 ? batches.passes : 0);
+      }
+    };
     return { secondsPerStep: await secondsPerRun(run, { runs: STEPS }) };
   } finally {
     await session.close();

@@ -4,7 +4,8 @@ import { float16, float32, type Tensor } from '../runtime/tensor.ts';
 import type { SamModel } from '../sam/model.ts';
 import { preprocess, scaleBox } from '../sam/processor.ts';
 import type { BatchShape } from './mask-graph.ts';
-import { lowResolutionTarget } from './targets.ts';
+import { type BatchSettings, imagesPerPass } from './passes.ts';
+import { coverage, targetOf } from './targets.ts';
 
 /** One object on a slice. */
 export interface TrainingObject {
@@ -46,31 +47,42 @@ interface Group {
 /** Turns slices into batches: a pure function of (seed, epoch, position), so a resumed run draws what the first one drew. */
 export class Batches {
   readonly perEpoch: number;
+  /** Images of a batch, each with `boxesPerImage` boxes. */
+  readonly images: number;
+  /** What goes through the model at once; a batch is one or more such passes. */
   readonly shape: BatchShape;
+  readonly passes: number;
+  /** Passes in which validation sees every box once. */
+  readonly validationPasses: number;
   private readonly slices: readonly TrainingSlice[];
   private readonly groups: readonly Group[];
   /** By slice and object, made when a batch first asks for it: all at once would hold up the heartbeats of a large set. */
-  private readonly targets = new Map<string, Float32Array>();
+  private readonly covered = new Map<string, Uint8Array>();
   private readonly model: SamModel;
 
-  /** `boxes` in a batch, `boxesPerImage` of them on each of its slices. */
-  constructor(slices: readonly TrainingSlice[], boxes: number, boxesPerImage: number, model: SamModel) {
+  constructor(slices: readonly TrainingSlice[], settings: BatchSettings, model: SamModel) {
+    const { batchBoxes, boxesPerImage } = settings;
     this.slices = slices;
     this.model = model;
     this.groups = slices.flatMap(({ objects }, slice) => groupsOf(slice, objects.length, boxesPerImage));
-    const images = Math.max(1, Math.min(boxes / boxesPerImage, this.groups.length));
+    this.images = Math.max(1, Math.min(batchBoxes / boxesPerImage, this.groups.length));
+    const from = slices[0]?.image instanceof Uint8Array ? 'pixels' : 'embeddings';
+    const images = imagesPerPass(this.images, settings, model.config, from);
     this.shape = { images, boxesPerImage };
-    this.perEpoch = Math.ceil(this.groups.length / images);
+    this.passes = this.images / images;
+    this.perEpoch = Math.ceil(this.groups.length / this.images);
+    this.validationPasses = Math.ceil(this.groups.length / images);
   }
 
   /**
-   * Batch number `index` of an epoch, in shuffled order with jittered boxes. The last batch is filled up from the
-   * epoch's beginning, so every step has the same shape.
+   * Pass number `pass` of batch number `index` of an epoch, in shuffled order with jittered boxes. The last batch is filled
+   * up from the epoch's beginning, so every step has the same shape.
    */
-  training(epoch: number, index: number, jitter: BoxJitter): Record<string, Tensor> {
+  training(epoch: number, index: number, pass: number, jitter: BoxJitter): Record<string, Tensor> {
     const { images } = this.shape;
     const order = randomOrder(this.groups.length, jitter.seed, STREAM.order, epoch);
-    const at = Array.from({ length: images }, (_, i) => order[(index * images + i) % order.length]!);
+    const first = index * this.images + pass * images;
+    const at = Array.from({ length: images }, (_, i) => order[(first + i) % order.length]!);
     return this.feeds(at, (group, slot) => {
       const { height, width, objects } = this.slices[this.groups[group]!.slice]!;
       const { box } = objects[this.groups[group]!.objects[slot]!]!;
@@ -81,10 +93,10 @@ export class Batches {
     });
   }
 
-  /** Batch number `index` in the slices' own order with exact boxes, and which of its boxes count. */
-  validation(index: number): { feeds: Record<string, Tensor>; counts: readonly boolean[] } {
+  /** Pass number `pass` in the slices' own order with exact boxes, and which of its boxes count. */
+  validation(pass: number): { feeds: Record<string, Tensor>; counts: readonly boolean[] } {
     const { images, boxesPerImage } = this.shape;
-    const start = index * images;
+    const start = pass * images;
     const rows = Math.min(images, this.groups.length - start);
     const at = Array.from({ length: images }, (_, i) => start + Math.min(i, rows - 1));
     const counts = at.flatMap((group, row) =>
@@ -112,17 +124,17 @@ export class Batches {
       for (const [slot, object] of objects.entries()) {
         const place = row * perImage + slot;
         boxes.set(scaleBox(boxOf(group, slot), height, width, this.model.processor), place * 4);
-        target.set(this.targetOf(slice, object), place * maskSize ** 2);
+        targetOf(this.coverageOf(slice, object), target, place * maskSize ** 2);
       }
     }
     return {
-      ...this.images(at.map((group) => this.slices[this.groups[group]!.slice]!)),
+      ...this.imageFeeds(at.map((group) => this.slices[this.groups[group]!.slice]!)),
       boxes: float32(boxes, [at.length, perImage, 4]),
       target: float32(target, [count, 1, maskSize, maskSize]),
     };
   }
 
-  private images(slices: readonly TrainingSlice[]): Record<string, Tensor> {
+  private imageFeeds(slices: readonly TrainingSlice[]): Record<string, Tensor> {
     const { config, processor } = this.model;
     if (slices[0]!.image instanceof Uint8Array) {
       const size = 3 * config.imageSize ** 2;
@@ -138,13 +150,13 @@ export class Batches {
     return { embeddings: float16(embeddings, [slices.length, ...shape]) };
   }
 
-  private targetOf(slice: number, object: number): Float32Array {
+  private coverageOf(slice: number, object: number): Uint8Array {
     const key = `${slice}/${object}`;
     const { height, width, objects } = this.slices[slice]!;
-    const { mask } = objects[object]!;
-    const target = this.targets.get(key) ?? lowResolutionTarget(mask, height, width, this.model.config.maskSize);
-    this.targets.set(key, target);
-    return target;
+    const known = this.covered.get(key);
+    const covered = known ?? coverage(objects[object]!.mask, height, width, this.model.config.maskSize);
+    this.covered.set(key, covered);
+    return covered;
   }
 }
 

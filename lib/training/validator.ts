@@ -3,8 +3,9 @@ import type { Session, SessionOptions } from '../runtime/session.ts';
 import { float32 } from '../runtime/tensor.ts';
 import type { SamModel } from '../sam/model.ts';
 import { flatParameters, flatSize, frozenParameters } from '../sam/parameters.ts';
-import { overlapEach, type TrainingLoss } from './losses.ts';
-import { type ImageInput, maskGraph } from './mask-graph.ts';
+import { LOSSES, overlapEach } from './losses.ts';
+import { maskGraph } from './mask-graph.ts';
+import { imageInput, type StepSettings } from './mask-training.ts';
 import { openSession } from './open-session.ts';
 import type { Batches } from './samples.ts';
 import type { Learner } from './trainable.ts';
@@ -23,21 +24,20 @@ export class Validator {
     model: SamModel,
     { layout, adapt }: Learner,
     batches: Batches,
-    from: ImageInput,
-    loss: TrainingLoss,
+    { train, loss }: Pick<StepSettings, 'train' | 'loss'>,
     options: SessionOptions,
   ): Promise<Validator> {
     const weights = input('weights', 'float32', [flatSize(layout)]);
     const parameters = adapt(flatParameters(weights, layout, frozenParameters(model.tensors)));
-    const { logits, target, iou } = maskGraph(parameters, model, batches.shape, from);
-    const outputs = { losses: loss(logits, target, iou), dices: overlapEach(logits, target).dice };
+    const { logits, target, iou } = maskGraph(parameters, model, batches.shape, imageInput(train));
+    const outputs = { losses: LOSSES[loss](logits, target, iou), dices: overlapEach(logits, target).dice };
     return new Validator(await openSession(outputs, options), batches);
   }
 
   async score(weights: Float32Array, signal: AbortSignal | undefined): Promise<{ loss: number; dice: number }> {
     let [loss, dice, count] = [0, 0, 0];
     await this.session.write({ weights: float32(weights, [weights.length]) });
-    for (let i = 0; i < this.batches.perEpoch; i++) {
+    for (let i = 0; i < this.batches.validationPasses; i++) {
       signal?.throwIfAborted();
       const { feeds, counts } = this.batches.validation(i);
       const { losses, dices } = await this.session.run(feeds);

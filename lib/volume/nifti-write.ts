@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { type Affine, quaternionOfAffine, type Shape3, voxelSizesMm } from './affine.ts';
+import { type Structure, withLabelTable } from './label-table.ts';
 import { LAYOUT, type NiftiVersion, NO_EXTENSIONS_BYTES } from './nifti-layout.ts';
 import { type NiftiPlace, writePlace } from './nifti-place.ts';
 import { orientationOf, toNative } from './orientation.ts';
@@ -139,13 +140,33 @@ export interface NativeGrid {
 }
 
 /**
- * A binary mask in canonical (RAS+) voxels, x fastest, as a gzipped NIfTI uint8 file on the scan's own grid: same shape
- * and, bit by bit, the same sform, qform, codes and voxel sizes, so that every viewer lays it over the scan exactly.
+ * A label map in canonical (RAS+) voxels, x fastest, as a gzipped NIfTI uint8 file on the scan's own grid: same shape and, bit
+ * by bit, the same sform, qform, codes and voxel sizes, so that every viewer lays it over the scan exactly. A binary mask is
+ * the map of one structure. `structures` names the labels; the names go into the header's label table.
  */
-export function writeMaskOnNativeGrid(canonicalMask: Uint8Array, { native }: NativeGrid): Uint8Array {
+export function writeMaskOnNativeGrid(
+  canonicalLabels: Uint8Array,
+  grid: NativeGrid,
+  structures: readonly Structure[] = [],
+): Uint8Array {
+  const labels = onNativeGrid(canonicalLabels, new Uint8Array(canonicalLabels.length), grid);
+  return gzipDeterministic(withLabelTable(labels, structures));
+}
+
+/** Values from 0 to 1 in canonical voxels as a gzipped NIfTI-1 float32 file on the scan's own grid, as a mask is written. */
+export function writeProbabilityOnNativeGrid(canonicalProbability: Float32Array, grid: NativeGrid): Uint8Array {
+  const native = new Float32Array(canonicalProbability.length);
+  return gzipDeterministic(onNativeGrid(canonicalProbability, native, grid));
+}
+
+/** The NIfTI file of canonical voxels on the scan's own grid; `target` takes them in native order. */
+function onNativeGrid<T extends Uint8Array | Float32Array>(
+  canonical: T,
+  target: T,
+  { native }: NativeGrid,
+): Uint8Array {
   const shape3: Shape3 = [native.shape[0]!, native.shape[1]!, native.shape[2] ?? 1];
-  const orientation = orientationOf(native.voxelToWorld);
-  const voxels = toNative(canonicalMask, shape3, orientation, new Uint8Array(canonicalMask.length));
+  const voxels = toNative(canonical, shape3, orientationOf(native.voxelToWorld), target);
   const { shape, voxelToWorld, qformCode, sformCode, place } = native;
-  return gzipDeterministic(writeNifti({ shape, voxels, voxelToWorld, qformCode, sformCode, place }));
+  return writeNifti({ shape, voxels, voxelToWorld, qformCode, sformCode, place });
 }

@@ -5,7 +5,7 @@ import { checkFileSize } from './limits.ts';
 import { type Datatype, type NiftiHeader, parseNiftiHeader, truncated } from './nifti-header.ts';
 
 export type { NiftiPlace } from './nifti-place.ts';
-export { writeMaskOnNativeGrid, writeNifti } from './nifti-write.ts';
+export { writeMaskOnNativeGrid, writeNifti, writeProbabilityOnNativeGrid } from './nifti-write.ts';
 
 /** Voxels as numbers; 64-bit integers come as float64. */
 export type VoxelArray =

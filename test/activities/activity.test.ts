@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, mock } from 'node:test';
 import { CancelledFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { z } from 'zod';
 import { activity } from '../../activities/activity.ts';
 import { Fault } from '../../lib/fault.ts';
@@ -65,6 +66,17 @@ describe('an activity', () => {
       assert.equal((details[0] as { patient: string }).patient, 'p-0123456789ab');
       return true;
     });
+  });
+
+  it('leaves in the worker’s log where an error of nobody’s input happened, without what it says', async () => {
+    const logged: string[] = [];
+    const logger = new DefaultLogger('WARN', ({ message, meta }) => logged.push(JSON.stringify([message, meta])));
+    const stage = activity(Input, async () => {
+      throw new Error('/data/Doe_John is odd\n    and more of it');
+    });
+    await assert.rejects(new MockActivityEnvironment({}, { logger }).run(stage, {}), /^ApplicationFailure: Error \[/);
+    assert.match(logged.join(), /at .*activity\.test\.ts:\d+/);
+    assert.doesNotMatch(logged.join(), /Doe|and more/);
   });
 
   it('refuses an input of another form', async () => {

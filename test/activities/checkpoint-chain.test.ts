@@ -59,7 +59,7 @@ describe('the chain of checkpoints', () => {
     await first.commit(40, bytes(40));
     const second = await open();
     assert.equal(second.last?.step, 40);
-    assert.deepEqual(await artifacts.get(second.last!.checkpoint), new Uint8Array(bytes(40)));
+    assert.deepEqual(Buffer.from(second.last!.bytes), bytes(40));
   });
 
   it('refuses an attempt that was taken over, and the successor goes on unharmed', async () => {
@@ -106,6 +106,53 @@ describe('the chain of checkpoints', () => {
       null,
     );
     assert.equal((await open()).last?.step, 20);
+  });
+
+  const keep = async (numbers: readonly number[]): Promise<void> => {
+    const chain = await open();
+    for (const step of numbers) await chain.commit(step, bytes(step));
+  };
+  const keyOf = async (step: number): Promise<string> => (await artifacts.put('checkpoint', bytes(step))).key;
+
+  it('is gone on with from the newest checkpoint that is whole, where the last ones are gone or damaged', async () => {
+    await keep([20, 40, 60, 80]);
+    store.delete(await keyOf(80));
+    await store.put(await keyOf(60), Buffer.from('of another size'));
+    const chain = await open();
+    assert.equal(chain.last?.step, 40);
+    assert.deepEqual(Buffer.from(chain.last!.bytes), bytes(40));
+    // What was lost is made again, and its place is taken.
+    for (const step of [60, 80, 100]) await chain.commit(step, bytes(step));
+    const { last } = await open();
+    assert.deepEqual([last?.step, Buffer.from(last!.bytes)], [100, bytes(100)]);
+    store.delete(await keyOf(100));
+    assert.equal((await open()).last?.step, 80);
+  });
+
+  it('begins anew where no checkpoint is whole', async () => {
+    await keep([20, 40]);
+    for (const step of [20, 40]) store.delete(await keyOf(step));
+    const chain = await open();
+    assert.equal(chain.last, null);
+    for (const step of [20, 40]) await chain.commit(step, bytes(step));
+    assert.equal((await open()).last?.step, 40);
+  });
+
+  it('does not stop at a step whose file is damaged, and writes that one again', async () => {
+    await keep([20, 40]);
+    await store.put(`runs/${KEY}/steps/000000040.json`, Buffer.from('{"step":40,'));
+    const chain = await open();
+    assert.equal(chain.last?.step, 20);
+    await chain.commit(40, bytes(40));
+    assert.equal((await open()).last?.step, 40);
+  });
+
+  it('does not insist on a step whose checkpoint is gone and that is computed otherwise now', async () => {
+    await keep([20, 40]);
+    store.delete(await keyOf(40));
+    await (await open()).commit(40, Buffer.from('other'));
+    const { last } = await open();
+    assert.deepEqual([last?.step, Buffer.from(last!.bytes)], [40, Buffer.from('other')]);
   });
 
   it('survives a write whose acknowledgement was lost', async () => {

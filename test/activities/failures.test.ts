@@ -1,11 +1,31 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { inspect } from 'node:util';
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  defaultFailureConverter,
+  defaultPayloadConverter,
+} from '@temporalio/common';
 import { FencedOut, toFailure } from '../../activities/failures.ts';
+import type { FailureDetails } from '../../contracts/failure.ts';
 import { Fault } from '../../lib/fault.ts';
 
 const DETAILS = { at: 'a.nii', found: '50 bytes', expected: '128', fix: 'Fetch it again' };
 const NETWORK = new TypeError('fetch failed', { cause: new Error('ECONNREFUSED') });
+
+function parseError(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    return error;
+  }
+}
+
+function refused(): Error {
+  const cause = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' });
+  return new TypeError('fetch failed', { cause });
+}
 
 type Case = [claim: string, error: unknown, type: string, retried: boolean];
 const CASES: Case[] = [
@@ -53,6 +73,64 @@ describe('failures of activities', () => {
     assert.equal(failure.message, 'a.nii: found 50 bytes, expected 128. Fetch it again. [NIFTI_TRUNCATED]');
     const [details] = (failure as ApplicationFailure).details ?? [];
     assert.deepEqual(details, { code: 'NIFTI_TRUNCATED', ...DETAILS, patient: 'p-0123456789ab' });
+  });
+
+  const PATH = '/data/Doe_John/1931-02-13/ct.nii.gz';
+  const denied = (code = 'EACCES', text = 'permission denied'): Error =>
+    Object.assign(new Error(`${code}: ${text}, open '${PATH}'`), { errno: -13, code, syscall: 'open', path: PATH });
+
+  /** All of it that can be seen: in a history, in a log that prints it or its properties. */
+  const seenOf = (failure: Error): string => {
+    const written = defaultFailureConverter.errorToFailure(failure, defaultPayloadConverter);
+    return [JSON.stringify(written), JSON.stringify(failure), inspect(failure, { depth: 9, showHidden: true })].join();
+  };
+
+  /** What the file system, a parser or Node itself may throw, and what is told of it. */
+  const FOREIGN: [claim: string, error: unknown, told: string][] = [
+    ['a system error keeps its code and the base name', denied('EIO', 'i/o error'), "EIO: i/o error, open 'ct.nii.gz'"],
+    ['one that is wrapped does so too', new Error(`no ${PATH}`, { cause: denied() }), 'no ct.nii.gz (EACCES)'],
+    ['a path that nobody has named is cut off', new Error('cannot read /data/Doe, John/ct.nii'), 'cannot read …'],
+    ['a quoted one with its spaces', new Error("no 'Doe John/ct.nii' here"), 'no …'],
+    ['and one of Windows', new Error('no C:\\Doe John\\ct.nii'), 'no …'],
+    ['a message that begins with one is not told', new Error(`${PATH} is odd`), 'Error'],
+    ['nor is text that was read', parseError('Doe John'), "SyntaxError: Unexpected token 'D', …"],
+    ['what is no error at all is cut too', `lost ${PATH}`, 'lost …'],
+    ['the reason behind a failed request stays', refused(), 'fetch failed (ECONNREFUSED)'],
+    ['a message without a path stays', new Error('socket hang up'), 'socket hang up'],
+  ];
+  for (const [claim, error, told] of FOREIGN) {
+    it(`name no path: ${claim}`, () => {
+      const failure = toFailure(error);
+      assert.ok(
+        failure.message.startsWith(`${told}. This is`) || failure.message.startsWith(`${told} [`),
+        failure.message,
+      );
+      assert.doesNotMatch(seenOf(failure), /doe|john|1931/i);
+    });
+  }
+
+  it('of a fault carry the system’s code, and neither the error behind it nor a path that it has put into the sentence', () => {
+    const careless = { ...DETAILS, at: PATH, found: denied().message };
+    const failure = toFailure(new Fault('SOURCE_DENIED', careless, { cause: denied() })) as ApplicationFailure;
+    assert.equal((failure.details![0] as FailureDetails).reason, 'EACCES');
+    assert.match(failure.message, /^ct\.nii\.gz: found EACCES: permission denied, open 'ct\.nii\.gz', expected/);
+    assert.doesNotMatch(seenOf(failure), /doe|john|1931/i);
+  });
+
+  it('hold no stack, whoever made them', () => {
+    const own = ApplicationFailure.create({ message: 'own [OWN]', type: 'OWN' });
+    const cancelled = new CancelledFailure('CANCELLED');
+    for (const error of [own, cancelled, new TypeError('x'), new Error('y'), new Fault('MASK_EMPTY', DETAILS)]) {
+      assert.doesNotMatch(seenOf(toFailure(error)), /failures\.test\.ts|\n\s+at /);
+    }
+  });
+
+  it('of an attempt that was fenced out ask for a longer wait each time, up to an hour', () => {
+    const minutes = [1, 2, 3, 4, 7, 400].map(
+      (attempt) =>
+        Number((toFailure(new FencedOut('head moved'), {}, attempt) as ApplicationFailure).nextRetryDelay) / 60_000,
+    );
+    assert.deepEqual(minutes, [1, 2, 4, 8, 60, 60]);
   });
 
   it('of cancellation stay cancellations', () => {

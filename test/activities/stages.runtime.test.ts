@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, mock } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
@@ -13,16 +14,20 @@ import { type Activities, createActivities } from '../../activities/index.ts';
 import { tasks } from '../../activities/tasks.ts';
 import { RunConfig } from '../../contracts/config.ts';
 import { HEARTBEAT } from '../../contracts/messages.ts';
-import type {
-  EncodedPatient,
-  EvaluateResult,
-  FineTuneInput,
-  FineTuneResult,
-  SliceResult,
+import {
+  type EncodedPatient,
+  type EvaluateResult,
+  Evaluation,
+  type FineTuneInput,
+  type FineTuneResult,
+  PatientFiles,
+  type SliceResult,
 } from '../../contracts/stages.ts';
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { MemoryStore } from '../../lib/artifacts/memory-store.ts';
-import type { PutOptions } from '../../lib/artifacts/store.ts';
+import type { ObjectStore, PutOptions } from '../../lib/artifacts/store.ts';
+import { MaskDecoder } from '../../lib/training/decoder.ts';
+import { readNifti } from '../../lib/volume/nifti.ts';
 
 const MODELS = fileURLToPath(new URL('../fixtures', import.meta.url));
 const { source, dataset, split, slices, prompts, training } = RunConfig.parse({
@@ -46,6 +51,26 @@ class WatchedStore extends MemoryStore {
   }
 }
 
+/** Another worker's view of a store, where artifacts come only when a promise has resolved; `asked` says that one was wanted. */
+function slowReads(store: MemoryStore, until: Promise<void>): { slow: ObjectStore; asked: Promise<void> } {
+  let hear = (): void => undefined;
+  const asked = new Promise<void>((resolve) => {
+    hear = resolve;
+  });
+  const slow: ObjectStore = {
+    async get(key, range) {
+      if (key.startsWith('cas/')) hear();
+      if (key.startsWith('cas/')) await until;
+      return store.get(key, range);
+    },
+    put: (...put) => store.put(...put),
+    putLarge: (...put) => store.putLarge(...put),
+    head: (key) => store.head(key),
+    list: (prefix) => store.list(prefix),
+  };
+  return { slow, asked };
+}
+
 /** Tasks run here and now: threads are the business of workers/. */
 const compute: Compute = {
   async run(name, input, signal) {
@@ -55,7 +80,7 @@ const compute: Compute = {
 };
 
 /** A worker of its own over a store that it may share: nothing in memory is common to two of them. */
-function openWorker(store: MemoryStore, cacheDir: string): Activities {
+function openWorker(store: ObjectStore, cacheDir: string): Activities {
   const artifacts = new ArtifactStore(store);
   const deps: ActivityDeps = {
     ...{ artifacts, store, compute, cacheDir, threads: 2, modelsDir: MODELS },
@@ -84,7 +109,7 @@ async function copyOf(store: MemoryStore): Promise<WatchedStore> {
   return copy;
 }
 
-async function chainOf(store: MemoryStore): Promise<{ step: number; fence: number }[]> {
+async function chainOf(store: MemoryStore): Promise<{ step: number; fence: number; checkpoint: { key: string } }[]> {
   const chain = [];
   for await (const { key } of store.list('runs/')) {
     if (key.includes('/steps/')) chain.push(JSON.parse(Buffer.from((await store.get(key))!.bytes).toString()));
@@ -204,6 +229,43 @@ describe('the stages, as activities over a store', () => {
     assert.deepEqual(await chainOf(store), chain);
   });
 
+  it('fence: an attempt that is still loading its data fences nobody out', async () => {
+    const store = await copyOf(encodedStore);
+    let release = (): void => undefined;
+    const loaded = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const first = run(openWorker(store, cacheDir).fineTune, input);
+    const { slow, asked } = slowReads(store, loaded);
+    const second = run(openWorker(slow, cacheDir).fineTune, input);
+    await asked;
+    assert.equal((await first).weights.sha256, untouched.weights.sha256);
+    release();
+    assert.deepEqual(await second, await first);
+  });
+
+  it('fence: two runs with one training end both, with one set of weights, however often they meet', async () => {
+    const store = await copyOf(encodedStore);
+    let attempts = 0;
+    /** As Temporal would, with half a second for a minute. */
+    const workflow = async (): Promise<FineTuneResult> => {
+      const worker = openWorker(store, cacheDir);
+      for (let number = 1; ; number++) {
+        attempts += 1;
+        try {
+          return await run(worker.fineTune, input, attempt(number));
+        } catch (error) {
+          assert.ok(error instanceof ApplicationFailure && error.type === 'ATTEMPT_FENCED_OUT', String(error));
+          await sleep(Number(error.nextRetryDelay ?? 1_000) / 120);
+        }
+      }
+    };
+    const [first, second] = await Promise.all([workflow(), workflow()]);
+    assert.equal(first.weights.sha256, untouched.weights.sha256);
+    assert.deepEqual(second.weights, first.weights);
+    assert.ok(attempts <= 10, `${attempts} attempts`);
+  });
+
   it('reuse: what was done is not done again, by whichever worker', async () => {
     const store = await copyOf(finished);
     let written = 0;
@@ -223,18 +285,98 @@ describe('the stages, as activities over a store', () => {
     assert.equal(written, 0);
   });
 
+  it('make again what is gone, also where only another artifact names it', async () => {
+    const store = await copyOf(finished);
+    const artifacts = new ArtifactStore(store);
+    const worker = openWorker(store, cacheDir);
+    const spec = await artifacts.putJson('dataset-spec', { source, dataset });
+    const { patients } = await run(worker.download, { spec });
+    const { image } = await artifacts.getJson(patients[0]!.files, PatientFiles);
+    store.delete(image[0]!.ref.key);
+    assert.equal((await run(worker.download, { spec })).reused, false);
+    assert.ok(await artifacts.has(image[0]!.ref));
+    assert.equal((await run(worker.download, { spec })).reused, true);
+
+    const [patient, { volume }] = [encoded[2]!, sliced[2]!];
+    const { weights } = untouched;
+    const scored = { model: input.model, weights, prompts, test: [{ ...patient, volume }] };
+    const first = await run(worker.evaluate, scored);
+    const { patients: evaluated } = await artifacts.getJson(first.evaluation, Evaluation);
+    store.delete(evaluated[0]!.predictions.key);
+    const second = await run(worker.evaluate, scored);
+    assert.deepEqual([second.reused, second.evaluation], [false, first.evaluation]);
+    assert.ok(await artifacts.has(evaluated[0]!.predictions));
+  });
+
+  it('resume: a training whose last checkpoints are gone or damaged goes on from the one before them, to the bit', async () => {
+    const store = await copyOf(finished);
+    const chain = await chainOf(store);
+    const [last, before] = [chain.at(-1)!, chain.at(-2)!];
+    store.delete(last.checkpoint.key);
+    await store.put(before.checkpoint.key, Buffer.from('cut off'));
+    store.delete(untouched.weights.key);
+    const resumed = await run(openWorker(store, cacheDir).fineTune, input, attempt(2));
+    assert.equal(resumed.weights.sha256, untouched.weights.sha256);
+    assert.equal(resumed.curves.sha256, untouched.curves.sha256);
+  });
+
+  it('close what they have opened where the rest cannot be opened', async () => {
+    const store = await copyOf(encodedStore);
+    const open = MaskDecoder.open;
+    const opened: MaskDecoder[] = [];
+    const spy = mock.method(MaskDecoder, 'open', async (...how: Parameters<typeof open>) => {
+      if (opened.length === 1) throw new Error('no memory left');
+      opened.push(await open(...how));
+      return opened[0];
+    });
+    const [patient, { volume }] = [encoded[2]!, sliced[2]!];
+    const weights = await new ArtifactStore(store).put(
+      'weights',
+      await new ArtifactStore(finished).get(untouched.weights),
+    );
+    const scored = { model: input.model, weights, prompts, test: [{ ...patient, volume }] };
+    await assert.rejects(run(openWorker(store, cacheDir).evaluate, scored), /no memory left/);
+    spy.mock.restore();
+    const embedding = new Uint16Array(1);
+    await assert.rejects(opened[0]!.predict([{ embedding, box: [0, 0, 1, 1] }]), /thread ended/);
+  });
+
   it('evaluate, infer and report on a patient whom the training never saw', async () => {
     const worker = openWorker(finished, cacheDir);
     const artifacts = new ArtifactStore(finished);
     const { model } = input;
     const { weights } = untouched;
     const [patient, { volume }] = [encoded[2]!, sliced[2]!];
-    const evaluated: EvaluateResult = await run(worker.evaluate, {
+    const asked = {
       ...{ model, weights, prompts },
       test: [{ ...patient, volume }],
-    });
+      val: [{ ...encoded[1]!, volume: sliced[1]!.volume }],
+    };
+    const evaluated: EvaluateResult = await run(worker.evaluate, asked);
     const metrics = { zeroShot: evaluated.zeroShot, fineTuned: evaluated.fineTuned };
     assert.ok(metrics.fineTuned.dice > metrics.zeroShot.dice + 0.1, JSON.stringify(metrics));
+
+    const { volumes, patients } = await artifacts.getJson(evaluated.evaluation, Evaluation);
+    const [lungs] = patients[0]!.structures!;
+    assert.equal(lungs!.fineTuned.dice, metrics.fineTuned.dice);
+    assert.ok(lungs!.fineTuned.hd95Mm! > 0 && lungs!.fineTuned.nsd!.length === 3, JSON.stringify(lungs));
+    assert.match(volumes!.note!, /^One test patient/);
+    // Chosen on the validation patient and nobody else.
+    const { rule, by, patients: chosenOn, tried } = volumes!.postProcess;
+    assert.deepEqual([by, chosenOn, tried.length], ['validation', [encoded[1]!.patient], 10]);
+    assert.deepEqual(evaluated.postProcess, rule);
+    const best = Math.max(...tried.map(({ dice }) => dice));
+    assert.ok(rule ? tried.some(({ dice }) => dice >= tried[0]!.dice + 0.001) : best < tried[0]!.dice + 0.001);
+
+    // Other ways to score need no model.
+    let predicted = 0;
+    finished.before = (key) => {
+      if (key.startsWith('memo/predict/')) predicted += 1;
+    };
+    const evaluation = { tolerancesMm: [3], surface: 'voxel-edge' as const, postProcess: 'none' as const };
+    const again = await run(worker.evaluate, { ...asked, evaluation });
+    assert.deepEqual([again.reused, again.fineTuned, predicted], [false, metrics.fineTuned, 0]);
+    assert.deepEqual([again.postProcess, again.summaries![0]!.fineTuning.at(-1)!.metric], [null, 'nsd@3mm']);
 
     const groups = { train: [encoded[0]!.patient], val: [encoded[1]!.patient], test: [patient.patient] };
     const packaged = await run(worker.package, {
@@ -242,10 +384,30 @@ describe('the stages, as activities over a store', () => {
       train: [{ patient: encoded[0]!.patient, slices: encoded[0]!.slices }],
       learnedFrom: [...groups.train, ...groups.val],
       heldOut: groups.test,
+      postProcess: { fillHoles: true, minComponentMm3: 0, largestComponent: false },
     });
     const mask = await run(worker.infer, { package: packaged.package, patient: patient.patient, volume });
     assert.equal(mask.prompts, 'lungs');
     assert.ok(mask.foregroundVoxels > 0 && mask.overlap!.dice > 0.2, JSON.stringify(mask.overlap));
+    assert.deepEqual([mask.postProcess!.fillHoles, mask.scores!.dice], [true, mask.overlap!.dice]);
+    assert.ok(mask.scores!.hd95Mm! > 0 && mask.overlapBefore!.dice > 0.2, JSON.stringify(mask));
+    assert.equal(mask.probability, undefined);
+
+    const likelihood = { package: packaged.package, patient: patient.patient, volume, probability: true };
+    const both = await run(worker.infer, likelihood);
+    assert.deepEqual([both.reused, both.mask.sha256], [false, mask.mask.sha256]);
+    const [found, likely] = await Promise.all(
+      [both.mask, both.probability!].map(async (ref) => readNifti(await artifacts.get(ref), ref.kind)),
+    );
+    assert.equal(likely!.datatype, 'float32');
+    assert.deepEqual(likely!.voxelToWorld, found!.voxelToWorld);
+    // The mask is where the probability is above a half, and in the holes of that, which were filled.
+    assert.ok(likely!.voxels.every((value, at) => value <= 0.5 || found!.voxels[at] === 1));
+    const filled = Array.from(likely!.voxels, (value, at) => Number(value <= 0.5 && found!.voxels[at] === 1)).reduce(
+      (a, b) => a + b,
+    );
+    assert.ok(filled < 0.05 * both.foregroundVoxels, `${filled} of ${both.foregroundVoxels}`);
+    assert.ok(likely!.voxels.every((value) => value >= 0 && value <= 1));
 
     const divided = await run(worker.split, {
       patients: sliced.map(({ patient, volume, slices }) => ({ patient, volume, slices, split: null })),
@@ -262,5 +424,22 @@ describe('the stages, as activities over a store', () => {
     const html = Buffer.from(await artifacts.get(report)).toString();
     assert.match(html, /^<!doctype html>/i);
     assert.ok(html.includes(metrics.fineTuned.dice.toFixed(3)));
+  });
+
+  it('evaluate a model whose encoder learned, on validation patients whose embeddings were not kept', async () => {
+    const store = await copyOf(encodedStore);
+    const worker = openWorker(store, cacheDir);
+    const [train, val] = encoded.slice(0, 2).map((patient) => ({ ...patient, shards: [] }));
+    const few = { ...training, train: { lora: 2 }, epochs: 1 };
+    const tuned = await run(worker.fineTune, { ...input, train: [train!], val: [val!], training: few });
+    const { evaluation } = await run(worker.evaluate, {
+      ...{ model: input.model, weights: tuned.weights, prompts },
+      test: [{ ...encoded[2]!, volume: sliced[2]!.volume }],
+      val: [{ ...val!, volume: sliced[1]!.volume }],
+    });
+    const { volumes } = await new ArtifactStore(store).getJson(evaluation, Evaluation);
+    const { patients, tried } = volumes!.postProcess;
+    assert.deepEqual([patients, tried.length], [[val!.patient], 10]);
+    assert.ok(tried[0]!.dice > 0, JSON.stringify(tried));
   });
 });

@@ -22,6 +22,14 @@ test('npm run parity prints a table and exits 0 where everything agrees', () => 
   assert.doesNotMatch(stdout, /FALLS SHORT/);
 });
 
+test('npm run parity holds a model of full size, whose weights are a formula', () => {
+  const { status, stdout } = parity(join(ROOT, 'test/fixtures/sam-base'));
+  assert.equal(status, 0, stdout);
+  for (const row of ['image_embeddings', 'boxes3.single.pred_masks', 'adam: losses of 5 steps']) {
+    assert.ok(stdout.includes(row), row);
+  }
+});
+
 test('with --json stdout is one JSON object, and a value that differs exits 1 and is named', () => {
   const folder = join(scratch, 'altered');
   cpSync(FIXTURE, folder, { recursive: true });

@@ -24,12 +24,14 @@ const refused =
     return true;
   };
 
+const TWO = { threads: 2, device: 'cpu' } as const;
+
 test('without Python, or where it ends or lacks a package, the fault says why and how to install', async () => {
-  await assert.rejects(ReferenceProcess.start(2, join(scratch, 'nowhere')), refused(/ENOENT/));
+  await assert.rejects(ReferenceProcess.start(TWO, join(scratch, 'nowhere')), refused(/ENOENT/));
   const failing = program('failing', '#!/bin/sh', 'echo "first line" >&2', 'echo "no module named json" >&2', 'exit 1');
-  await assert.rejects(ReferenceProcess.start(2, failing), refused(/ended with code 1: no module named json/));
+  await assert.rejects(ReferenceProcess.start(TWO, failing), refused(/ended with code 1: no module named json/));
   const lacking = program('lacking', '#!/bin/sh', 'echo \'{"error": "torch is 2.1.0, not 2.13.0"}\'');
-  await assert.rejects(ReferenceProcess.start(2, lacking), refused(/torch is 2\.1\.0, not 2\.13\.0/));
+  await assert.rejects(ReferenceProcess.start(TWO, lacking), refused(/torch is 2\.1\.0, not 2\.13\.0/));
 });
 
 test('one process answers run after run, with its reason where a row fails, and ends when it is closed', async () => {
@@ -46,7 +48,7 @@ test('one process answers run after run, with its reason where a row fails, and 
     '  esac',
     'done',
   );
-  const reference = await ReferenceProcess.start(2, answering);
+  const reference = await ReferenceProcess.start(TWO, answering);
   assert.equal(await reference.run('step'), 1);
   await assert.rejects(reference.run('adam'), refused(/no such row/, /Run bench\/reference\/reference\.py by itself/));
   assert.equal(await reference.run('step'), 3);

@@ -23,18 +23,11 @@ const emptied = (name: string): Uint8Array => {
 interface Case {
   readonly claim: string;
   readonly name: string;
-  readonly bytes: () => Uint8Array | null;
+  readonly bytes: () => Uint8Array;
   readonly code: string;
   readonly says: RegExp;
 }
 const CASES: Case[] = [
-  {
-    claim: 'a missing mask',
-    name: 'MASK_0002.nii.gz',
-    bytes: () => null,
-    code: 'PATIENT_FILE_MISSING',
-    says: /IMG_0002\.nii\.gz: found no file to go with it/,
-  },
   {
     claim: 'a truncated scan',
     name: 'IMG_0002.nii.gz',
@@ -124,6 +117,16 @@ describe('bad input', () => {
       if (code.startsWith('MASK') || code.startsWith('NIFTI')) assert.equal(failure.file, `3d_images/${name}`);
     });
   }
+
+  it('of the kind "a missing mask" is refused before anything is started, with its code for scripts', async () => {
+    await put('MASK_0002.nii.gz', null);
+    const [before, ended] = [await home.run('status', '--json'), await run()];
+    await put('MASK_0002.nii.gz', bytesOf('MASK_0002.nii.gz'));
+    assert.equal(ended.code, 2, ended.stderr);
+    assert.match(ended.stderr, /^✗ IMG_0002\.nii\.gz: found no file to go with it, .*\[PATIENT_FILE_MISSING\]\n$/);
+    assert.equal(lastJson(ended).failure.code, 'PATIENT_FILE_MISSING');
+    assert.deepEqual(lastJson(await home.run('status', '--json')), lastJson(before));
+  });
 
   it('of the kind "one patient only" names the number that is needed', async () => {
     for (const patient of ['0002', '0003']) {

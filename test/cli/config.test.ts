@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import { prepareRun } from '../../cli/config/prepare.ts';
 import { checkConfig, readConfig } from '../../cli/config/read-config.ts';
+import { exitCodeOf } from '../../cli/exit-codes.ts';
 import { isFault } from '../../lib/fault.ts';
 
 const GOOD = `
@@ -22,13 +23,13 @@ const CASES: Case[] = [
     'a misspelt key',
     `${GOOD}trainin: { epochs: 3 }`,
     [],
-    'trainin: found a key that samflow does not know, expected one of name, preset, device, source, dataset, split, model, slices, prompts, training. Did you mean `training`?. [CONFIG]',
+    'trainin: found a key that samflow does not know, expected one of name, preset, device, source, dataset, split, model, slices, prompts, training, evaluation. Did you mean `training`? [CONFIG]',
   ],
   [
     'a misspelt key inside a section',
     `${GOOD}training: { epoch: 3 }`,
     [],
-    'training.epoch: found a key that samflow does not know, expected one of seed, train, epochs, patience, batchBoxes, boxesPerImage, accumulate, loss, optimiser, learningRate, weightDecay, warmupSteps, schedule, clipNorm, checkpointEverySteps. Did you mean `epochs`?. [CONFIG]',
+    'training.epoch: found a key that samflow does not know, expected one of seed, train, epochs, patience, batchBoxes, boxesPerImage, boxesPerPass, accumulate, loss, optimiser, learningRate, weightDecay, warmupSteps, schedule, clipNorm, checkpointEverySteps. Did you mean `epochs`? [CONFIG]',
   ],
   [
     'a key of another kind of source',
@@ -40,13 +41,13 @@ const CASES: Case[] = [
     'an unknown kind of source',
     GOOD.replace('phantom', 'phantm'),
     [],
-    'source.kind: found `phantm` (text), expected one of local, http, phantom. Did you mean `phantom`?. [CONFIG]',
+    'source.kind: found `phantm` (text), expected one of local, http, phantom. Did you mean `phantom`? [CONFIG]',
   ],
   [
     'an unknown word',
     `${GOOD}slices: { window: lungs }`,
     [],
-    'slices.window: found `lungs` (text), expected one of lung, soft-tissue, bone, brain, seed. Did you mean `lung`?. [CONFIG]',
+    'slices.window: found `lungs` (text), expected one of lung, soft-tissue, bone, brain, seed. Did you mean `lung`? [CONFIG]',
   ],
   [
     'half of a window',
@@ -160,7 +161,7 @@ const CASES: Case[] = [
     'a setting of an unknown key',
     GOOD,
     ['training.rate=1'],
-    'training.rate: found a key that samflow does not know, expected one of seed, train, epochs, patience, batchBoxes, boxesPerImage, accumulate, loss, optimiser, learningRate, weightDecay, warmupSteps, schedule, clipNorm, checkpointEverySteps. Remove the key. [CONFIG]',
+    'training.rate: found a key that samflow does not know, expected one of seed, train, epochs, patience, batchBoxes, boxesPerImage, boxesPerPass, accumulate, loss, optimiser, learningRate, weightDecay, warmupSteps, schedule, clipNorm, checkpointEverySteps. Remove the key. [CONFIG]',
   ],
 ];
 
@@ -209,6 +210,80 @@ describe('preparing a run', () => {
     await assert.rejects(prepareRun(config, tmpdir()), /^Fault: source\.path: found `nowhere`, where nothing is/);
   });
 
+  describe('of data on this machine', () => {
+    let folder: string;
+    before(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'samflow-config-'));
+      for (const name of ['IMG_1.nii.gz', 'MASK_1.nii.gz', 'IMG_2.nii.gz']) await writeFile(join(folder, name), '');
+    });
+    after(() => rm(folder, { recursive: true }));
+    const data = (dataset: string): string =>
+      `name: a\nsource: { kind: local, path: . }\ndataset: { target: a, ${dataset} }\n`;
+
+    const REFUSED: [claim: string, dataset: string, message: RegExp][] = [
+      [
+        'an image that is not there',
+        'patients: [{ id: a, image: IMG_3.nii.gz, mask: MASK_1.nii.gz }]',
+        /^dataset\.patients\[0\]\.image: found nothing named IMG_3\.nii\.gz, .*\[PATIENT_FILE_MISSING\]$/,
+      ],
+      [
+        'a mask that is not there',
+        'patients: [{ id: a, image: IMG_1.nii.gz, mask: lungs/MASK_1.nii.gz }]',
+        /^dataset\.patients\[0\]\.mask: found nothing named MASK_1\.nii\.gz, .*\[PATIENT_FILE_MISSING\]$/,
+      ],
+      [
+        'a pattern that nothing matches',
+        "pattern: { image: 'ct/{patient}.nii', mask: 'seg/{patient}.nii' }",
+        /^dataset\.pattern: found none of 3 files matching ct\/\{patient\}\.nii or .*\[NO_PATIENTS\]$/,
+      ],
+      [
+        'a pattern that leaves an image alone',
+        "pattern: { image: 'IMG_{patient}.nii.gz', mask: 'MASK_{patient}.nii.gz' }",
+        /^IMG_2\.nii\.gz: found no file to go with it, expected a mask by dataset\.pattern\.mask, MASK_.*\[PATIENT_FILE_MISSING\]$/,
+      ],
+    ];
+    for (const [claim, dataset, message] of REFUSED) {
+      it(`refuses ${claim}, before anything is started`, async () => {
+        const error: unknown = await prepareRun(checkConfig(data(dataset), 'a'), folder).catch((reason) => reason);
+        assert.ok(isFault(error));
+        assert.match(error.message, message);
+        assert.equal(exitCodeOf(error), 2);
+      });
+    }
+  });
+
+  const CHECKPOINTS: [claim: string, checkpoint: string, message: RegExp][] = [
+    [
+      'a word that is no model',
+      'sam-nno',
+      /^model\.checkpoint: found `sam-nno`, which does not come with samflow, expected sam-nano, a folder .* Did you mean `sam-nano`\?/,
+    ],
+    [
+      'a word that is like none',
+      'resnet',
+      /expected sam-nano, .* Name a folder with a slash in it, e\.g\. \.\/model\. \[CONFIG\]/,
+    ],
+    [
+      'a folder that holds no model',
+      './test',
+      /^model\.checkpoint: found test without a readable config\.json, .*\[MODEL_FILE_MISSING\]$/,
+    ],
+    [
+      'a folder that is not there',
+      './nowhere',
+      /^model\.checkpoint: found `\.\/nowhere`, where nothing is.*\[CONFIG\]$/,
+    ],
+  ];
+  for (const [claim, checkpoint, message] of CHECKPOINTS) {
+    it(`refuses as checkpoint ${claim}, before anything is started`, async () => {
+      const config = checkConfig(GOOD, 'run.yaml', [`model.checkpoint=${checkpoint}`]);
+      const error: unknown = await prepareRun(config).catch((reason) => reason);
+      assert.ok(isFault(error));
+      assert.match(error.message, message);
+      assert.equal(exitCodeOf(error), 2);
+    });
+  }
+
   it('takes a model of the hub or of a bucket as it is named, and says how a name of the hub is written', async () => {
     const prepare = async (checkpoint: string) => {
       const { settings } = await prepareRun(
@@ -231,6 +306,7 @@ describe('preparing a run', () => {
     const folder = await mkdtemp(join(tmpdir(), 'samflow-config-'));
     try {
       await writeFile(join(folder, 'IMG_1.nii.gz'), 'a');
+      await writeFile(join(folder, 'MASK_1.nii.gz'), 'a');
       const text = GOOD.replace('kind: phantom', 'kind: local, path: .');
       const idOf = async (settings: string[] = []) => (await prepareRun(checkConfig(text, 'a', settings), folder)).run;
       const first = await idOf();

@@ -26,7 +26,7 @@ const PLAN: Plan = {
     ...{ inputSize: 256, embeddingShape: [64, 16, 16], maskSize: 64 },
     shapes: new Map([['mask_decoder.weight', [1000, 1000]]]),
   },
-  ...{ trainedParameters: 1_000_000, encoderLearns: false },
+  ...{ isMadeUp: false, trainedParameters: 1_000_000, encoderLearns: false },
   measured: { encodeSecondsPerSlice: 0.25, trainSecondsPerStep: 1.5 },
   ...{ notMeasured: null, peakBytes: 1.5 * GIB },
   seconds: { encode: 25, train: 463.5, infer: 10 },
@@ -41,7 +41,7 @@ const AWAY: Plan = { ...PLAN, parts: null, amount: null, seconds: null, memory: 
 /** As of a checkpoint of the hub. */
 const UNMEASURED: Plan = {
   ...PLAN,
-  ...{ measured: null, seconds: null, peakBytes: null, notMeasured: 'hf:facebook/sam-vit-base is not on this machine' },
+  ...{ measured: null, seconds: null, peakBytes: null, notMeasured: 's3://models/sam is not on this machine' },
 };
 
 /** The cells of a table's line, or a sentence as it is. */
@@ -57,6 +57,12 @@ const lines = (text: string): string[] =>
     );
 
 describe('a plan', () => {
+  it('fits a terminal of eighty columns', () => {
+    const text = stripVTControlCharacters(renderPlan(HEAD, PLAN, 80));
+    const table = text.split('\n').filter((line) => /^[┌│├└]/.test(line));
+    assert.equal(Math.max(...table.map((line) => line.length)), 80);
+  });
+
   it('says who trains, what it takes and what the numbers rest on', () => {
     assert.deepEqual(lines(renderPlan(HEAD, PLAN)), [
       'lungs-0123456789ab  sam-nano on cpu, 2 threads (A processor)',
@@ -95,7 +101,7 @@ describe('a plan', () => {
     const text = lines(renderPlan(HEAD, UNMEASURED));
     assert.ok(text.includes('|encode|unknown|100 slices|'));
     assert.ok(text.includes('|embeddings|3.0 MiB|64 x 16 x 16, 0.03 MiB a slice in half precision|'));
-    assert.ok(text.includes('Times are unknown: hf:facebook/sam-vit-base is not on this machine.'));
+    assert.ok(text.includes('Times are unknown: s3://models/sam is not on this machine.'));
   });
 
   it('warns of what an encoder that learns costs, of checkpoints that fill a disk and of a part without boxes', () => {
@@ -113,6 +119,11 @@ describe('a plan', () => {
     assert.match(text, /150 GiB of it are checkpoints: raise training\.checkpointEverySteps/);
     assert.match(text, /No box in val: the run would end with TRAINING_NO_SAMPLES/);
     assert.doesNotMatch(renderPlan(HEAD, PLAN), /No box|of it are checkpoints|cannot be kept/);
+  });
+
+  it('says what was measured where the checkpoint is not here', () => {
+    assert.match(renderPlan(HEAD, { ...PLAN, isMadeUp: true }), /has its shape and made-up weights/);
+    assert.doesNotMatch(renderPlan(HEAD, { ...UNMEASURED, isMadeUp: true }), /made-up weights/);
   });
 
   it('names the first of many patients', () => {

@@ -72,12 +72,27 @@ describe('samflow plan', () => {
     assert.deepEqual(inspected.split, Object.fromEntries(SPLIT_PARTS.map((part) => [part, stages[part]!.patients])));
   });
 
-  it('says for people what a checkpoint of the hub will need, without fetching it', async () => {
-    const hub = ['--set', 'model.checkpoint=hf:facebook/sam-vit-base', '--set', 'preset=seed'];
-    const { code, stdout } = await home.run('plan', example('phantom'), ...hub);
+  it('measures what a checkpoint of the hub will need, without fetching it', async () => {
+    const hub = ['--set', 'model.checkpoint=hf:facebook/sam-vit-base', '--set', 'model.inputSize=256'];
+    const { code, stdout, stderr } = await home.run('plan', example('phantom'), ...hub);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /│ embeddings +│ \d+ MiB +│ 256 x 16 x 16, 0\.1 MiB a slice/);
+    assert.match(stdout, /│ encode +│ \d[^│]+│ \d+ slices, [\d.]+ s a slice/);
+    assert.match(
+      stdout,
+      /The checkpoint is not on this machine: what was measured has its shape and made-up weights\./,
+    );
+  });
+
+  it('says that times are unknown where nothing is known of a checkpoint', async () => {
+    const { code, stdout } = await home.run(
+      'plan',
+      example('phantom'),
+      '--set',
+      'model.checkpoint=hf:someone/something',
+    );
     assert.equal(code, 0);
-    assert.match(stdout, /│ embeddings +│ \d+ MiB +│ 256 x 64 x 64, 2\.0 MiB a slice/);
-    assert.match(stdout, /Times are unknown: hf:facebook\/sam-vit-base is not on this machine\./);
+    assert.match(stdout, /Times are unknown: hf:someone\/something is not on this machine\./);
   });
 
   it('downloads nothing, and says what one slice and one step take', async () => {

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { prepareRun } from '../../cli/config/prepare.ts';
 import { checkConfig } from '../../cli/config/read-config.ts';
-import { PromptsConfig, SlicesConfig, TrainingConfig } from '../../contracts/config.ts';
+import { EvaluationConfig, PromptsConfig, SlicesConfig, TrainingConfig } from '../../contracts/config.ts';
 
 const PLAIN = `
 name: lungs
@@ -25,11 +25,12 @@ describe('preset: default', () => {
     assert.deepEqual(settings, without);
   });
 
-  it('has every key of slices, prompts and training that has a default, except the seed', () => {
+  it('has every key of slices, prompts, training and evaluation that has a default, except the seeds', () => {
     const { seed, ...training } = TrainingConfig.parse({});
-    const defaults = { slices: SlicesConfig.parse({}), prompts: PromptsConfig.parse({}), training };
+    const { seed: other, ...evaluation } = EvaluationConfig.parse({});
+    const defaults = { slices: SlicesConfig.parse({}), prompts: PromptsConfig.parse({}), training, evaluation };
     assert.deepEqual(presetFile('default'), defaults);
-    assert.ok(Number.isInteger(seed));
+    assert.ok(Number.isInteger(seed) && Number.isInteger(other));
   });
 
   it('gives the run the id that it has without one, so that it is the same run', async () => {
@@ -89,7 +90,7 @@ describe('a key that the user wrote', () => {
 });
 
 it('an unknown preset is refused by name, with the choices', () => {
-  const message = 'preset: found `sead` (text), expected one of default, seed. Did you mean `seed`?. [CONFIG]';
+  const message = 'preset: found `sead` (text), expected one of default, seed. Did you mean `seed`? [CONFIG]';
   assert.throws(() => read('preset: sead'), { message });
   assert.throws(() => read('preset: 3'), /^Fault: preset: found `3`, expected one of default, seed\./);
 });

@@ -42,6 +42,15 @@ describe('the live view', () => {
     ]);
   });
 
+  it('leaves out the bar of the training, and then the step, where the terminal is too narrow', () => {
+    const long = { ...training, step: 130, steps: 1500, epoch: 27, epochs: 300, valDice: 0.078 };
+    const lineAt = (columns: number): string =>
+      stripVTControlCharacters(renderLive({ ...SNAPSHOT, training: long }, 3500, columns)).split('\n')[2]!;
+    assert.match(lineAt(120), /^ {4}━━┄+ epoch 27\/300 {2}step/);
+    assert.equal(lineAt(80), '    epoch 27/300  step 130/1500  loss 0.2500  Dice 0.078  1:01 left');
+    assert.equal(lineAt(60), '    epoch 27/300  loss 0.2500  Dice 0.078  1:01 left');
+  });
+
   it('cuts long notes at the width of the terminal', () => {
     const notes = [`fineTune: attempt 2, after: ${'x'.repeat(500)}`];
     const last = stripVTControlCharacters(renderLive({ ...SNAPSHOT, notes }, 3500, 80))

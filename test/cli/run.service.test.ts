@@ -81,7 +81,7 @@ describe('a configuration that cannot be used', () => {
     const home = await Home.make();
     const { code, stdout, stderr } = await home.run('run', CONFIG, '--set', 'training.epoch=3');
     assert.deepEqual([code, stdout], [2, '']);
-    assert.match(stderr, /^✗ training\.epoch: found a key .* Did you mean `epochs`\?\. \[CONFIG\]\n$/);
+    assert.match(stderr, /^✗ training\.epoch: found a key .* Did you mean `epochs`\? \[CONFIG\]\n$/);
     assert.ok(await home.isQuiet());
     await rm(home.dir, { recursive: true });
   });

@@ -31,6 +31,12 @@ describe('samflow schedule', () => {
     return lastJson(ended);
   };
 
+  it('is refused where the cron expression is none, in one sentence', async () => {
+    const { code, stderr } = await home.run('schedule', 'create', CONFIG, '--cron', 'bogus', ...settings(1));
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /^✗ --cron: found `bogus` \([^\n]*\), expected a cron expression, in UTC\..*\[USAGE\]\n$/);
+  });
+
   it('is created once, and listed with its next time', async () => {
     assert.equal((await create(1)).code, 0);
     const again = await create(1);
@@ -55,6 +61,15 @@ describe('samflow schedule', () => {
     assert.equal(metrics.fineTuned.dice, challenger);
   });
 
+  it('can be looked at afterwards by the id of the retraining', async () => {
+    const { runs } = lastJson(await home.run('status', '--json'));
+    const { run: id } = runs.find(({ kind }: { kind: string }) => kind === 'retrain');
+    const ended = await home.run('status', id, '--json');
+    assert.equal(ended.code, 0, ended.stderr);
+    const { workflow, outcome, run } = lastJson(ended);
+    assert.deepEqual([workflow, outcome, run], [id, 'first', `${id}/pipeline`]);
+  });
+
   it('ends in seconds when nothing is new', async () => {
     const began = Date.now();
     const { outcome, run } = await trigger();
@@ -71,10 +86,32 @@ describe('samflow schedule', () => {
     assert.equal((await trigger()).outcome, 'unchanged');
   });
 
+  it('gives a failure with its code to scripts too, and so does a look at it afterwards', async () => {
+    assert.equal((await home.run('schedule', 'delete', 'phantom-lungs')).code, 0);
+    // Three patients cannot be divided so.
+    const created = await home.run(
+      'schedule',
+      'create',
+      CONFIG,
+      '--every',
+      '1d',
+      ...settings(1),
+      '--set',
+      'split.val=3',
+    );
+    assert.equal(created.code, 0, created.stderr);
+    const ended = await home.run('schedule', 'trigger', 'phantom-lungs', '--json');
+    assert.equal(ended.code, 1, ended.stderr);
+    const { workflow, status, outcome, failure } = lastJson(ended);
+    assert.deepEqual([status, outcome, failure.code], ['failed', null, 'SPLIT_TOO_FEW_PATIENTS']);
+    assert.deepEqual(lastJson(await home.run('status', workflow, '--json')), lastJson(ended));
+  });
+
   it('is deleted, and then unknown', async () => {
     assert.equal((await home.run('schedule', 'delete', 'phantom-lungs')).code, 0);
-    const again = await home.run('schedule', 'trigger', 'phantom-lungs');
+    const again = await home.run('schedule', 'trigger', 'phantom-lungs', '--json');
     assert.equal(again.code, 2);
     assert.match(again.stderr, /\[SCHEDULE_UNKNOWN\]/);
+    assert.equal(lastJson(again).failure.code, 'SCHEDULE_UNKNOWN');
   });
 });

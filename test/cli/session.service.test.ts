@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import dicomParser from 'dicom-parser';
 import { isAlive } from '../../infra/dev/lock.mjs';
 import { phantomFiles } from '../../lib/dataset/phantom.ts';
 import { readNifti } from '../../lib/volume/nifti.ts';
 import { type Finished, Home, lastJson, type Running, survivors, TINY } from '../helpers/cli.ts';
+import { writePhantomSeries } from '../helpers/dicom-series.ts';
 
 /** One `samflow dev` and the commands that other terminals give to it: servers start once, and one run serves them all. */
 
@@ -95,11 +97,64 @@ describe('samflow infer', () => {
     }
   });
 
+  it('can be looked at afterwards by the id that it gave: `samflow status` fetches the masks again', async () => {
+    const { run, masks } = lastJson(
+      await home.run('infer', scans[0]!, '--run', done, '-o', join(folder, 'looked-at.nii.gz'), '--json'),
+    );
+    const ended = await home.run('status', run, '--json');
+    assert.equal(ended.code, 0, ended.stderr);
+    const { status, masks: again } = lastJson(ended);
+    assert.equal(status, 'completed');
+    assert.ok((await readFile(again[0].mask)).equals(await readFile(masks[0].mask)));
+    assert.equal(again[0].foregroundVoxels, masks[0].foregroundVoxels);
+  });
+
   it('gives the same bytes when it is asked again, to a file of any name', async () => {
     const out = join(folder, 'again.nii.gz');
     assert.equal((await home.run('infer', scans[0]!, '--run', done, '-o', out)).code, 0);
     const before = await readFile(join(folder, 'masks', 'IMG_0001-mask.nii.gz'));
     assert.ok(before.equals(await readFile(out)));
+  });
+
+  it('writes the probabilities beside a mask that asks for them, above a half where the mask is', async () => {
+    const out = join(folder, 'sure.nii.gz');
+    const ended = await home.run('infer', scans[1]!, '--run', done, '-o', out, '--probability', '--json');
+    const [{ mask, probability }] = lastJson(ended).masks;
+    assert.deepEqual([mask, probability], [out, join(folder, 'sure-probability.nii.gz')]);
+    const [labels, values] = await Promise.all(
+      [mask, probability].map(async (path) => readNifti(await readFile(path), 'file')),
+    );
+    assert.deepEqual([values!.shape, values!.voxelToWorld], [labels!.shape, labels!.voxelToWorld]);
+    assert.ok(values!.voxels.every((value, at) => (value > 0.5 ? 1 : 0) === labels!.voxels[at]));
+  });
+
+  it('writes a segmentation of a DICOM folder into the user’s own, and of the patient’s name no more than the files into the store', async () => {
+    const name = 'Quackenbush^Thaddeus';
+    await writePhantomSeries(join(folder, 'series'), 23, name);
+    const out = join(folder, 'lungs.dcm');
+    const args = ['--run', done, '-o', out, '--format', 'dicom-seg', '--json'];
+    const ended = await home.run('infer', join(folder, 'series'), ...args);
+    assert.equal(ended.code, 0, ended.stderr);
+    const bytes = await readFile(out);
+    const data = dicomParser.parseDicom(bytes);
+    const { dataOffset, length } = data.elements.x7fe00010!;
+    const bits = [...bytes.subarray(dataOffset, dataOffset + length)].flatMap((byte) => [...byte.toString(2)]);
+    const [{ foregroundVoxels }] = lastJson(ended).masks;
+    assert.ok(foregroundVoxels > 0);
+    assert.equal(bits.filter((bit) => bit === '1').length, foregroundVoxels);
+    assert.equal(data.string('x00100010'), name);
+
+    let scans = 0;
+    for (const entry of await readdir(home.dir, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const path = join(entry.parentPath, entry.name);
+      const kept = await readFile(path);
+      assert.ok(!kept.includes(data.string('x00080018')!), path);
+      if (kept.toString('latin1', 128, 132) === 'DICM') scans += kept.includes('Quackenbush') ? 1 : 0;
+      else assert.ok(!kept.includes('Quackenbush'), path);
+    }
+    // A control: the slices themselves are in the store, and are found.
+    assert.equal(scans, (await readdir(join(folder, 'series'))).length);
   });
 
   const REFUSED: [claim: string, args: () => string[], message: RegExp][] = [
@@ -115,6 +170,11 @@ describe('samflow infer', () => {
       /none\.nii: found nothing.*\[SCAN_MISSING\]/,
     ],
     ['an output that is no mask', () => [scans[0]!, '--run', done, '-o', 'a.png'], /--output a\.png.*\[USAGE\]/],
+    [
+      'a segmentation of a scan that is no DICOM',
+      () => [scans[0]!, '--run', done, '-o', 'a.dcm', '--format', 'dicom-seg'],
+      /no DICOM series.*\[USAGE\]/,
+    ],
     ['one file for two scans', () => [...scans, '--run', done, '-o', 'a.nii.gz'], /one file for 2 scans.*\[USAGE\]/],
     ['neither run nor model', () => [scans[0]!, '-o', 'a.nii.gz'], /--run and --model.*\[USAGE\]/],
   ];
@@ -131,8 +191,11 @@ describe('samflow infer', () => {
     await writeFile(broken, (await readFile(scans[0]!)).subarray(0, 5000));
     const ended = await home.run('infer', broken, '--run', done, '-o', join(folder, 'b.nii.gz'), '--json');
     assert.equal(ended.code, 1);
-    assert.equal(lastJson(ended).failure.code, 'NIFTI_TRUNCATED');
+    const { run, failure } = lastJson(ended);
+    assert.equal(failure.code, 'NIFTI_TRUNCATED');
     assert.match(ended.stderr, /broken\.nii\.gz: found/);
+    const later = await home.run('status', run, '--json');
+    assert.deepEqual([later.code, lastJson(later).failure], [1, failure]);
   });
 });
 
@@ -152,18 +215,23 @@ describe('samflow status', () => {
   });
   after(() => home.run('cancel', open));
 
-  it('lists runs, newest first, with status and score', async () => {
+  it('lists runs of every kind, newest first, with status and score', async () => {
     const { code, stdout } = await home.run('status', '--json');
     assert.equal(code, 0);
-    const { runs } = JSON.parse(stdout);
+    const listed: { run: string; kind: string; status: string; dice: number }[] = JSON.parse(stdout).runs;
     assert.deepEqual(
-      runs.map(({ run, status }: { run: string; status: string }) => [run, status]),
+      listed.filter(({ kind }) => kind === 'pipeline').map(({ run, status }) => [run, status]),
       [
         [open, 'running'],
         [done, 'completed'],
       ],
     );
-    assert.equal(typeof runs[1].dice, 'number');
+    assert.equal(typeof listed.find(({ run }) => run === done)?.dice, 'number');
+    const inferred = listed.filter(({ kind }) => kind === 'infer').map(({ status }) => status);
+    assert.deepEqual([...new Set(inferred)].sort(), ['completed', 'failed']);
+    // Eighty columns hold it, unless an id is long.
+    const lines = (await home.run('status')).stdout.trimEnd().split('\n');
+    assert.ok(Math.max(...lines.map((line) => line.length)) <= 80, lines[0]);
   });
 
   it('shows a run that was started with --detach: its stages and the training', async () => {
@@ -186,10 +254,39 @@ describe('samflow status', () => {
     assert.deepEqual(lastJson(await home.run('status', done, '--json')), lastJson(first));
   });
 
+  it('shows the part of a run that encodes by its own id', async () => {
+    const { code, stdout, stderr } = await home.run('status', `${done}/encode`, '--json');
+    assert.deepEqual([code, JSON.parse(stdout)], [0, { run: `${done}/encode`, status: 'completed' }], stderr);
+  });
+
   it('refuses a run that nobody knows', async () => {
     const { code, stderr } = await home.run('status', 'nobody');
     assert.equal(code, 2);
     assert.match(stderr, /nobody: found no such run.*\[RUN_UNKNOWN\]/);
+  });
+});
+
+describe('servers that are configured', () => {
+  it('without the namespace that is asked for end every command, and a worker, in one sentence with exit code 2', async () => {
+    const store = JSON.parse(await readFile(join(home.dir, 'servers.json'), 'utf8')).s3.endpoint;
+    const credentials = JSON.parse(await readFile(join(home.dir, 'credentials.json'), 'utf8'));
+    const elsewhere = home.with({
+      ...{ TEMPORAL_ADDRESS: await home.temporalAddress(), TEMPORAL_NAMESPACE: 'bogus', SAMFLOW_S3_ENDPOINT: store },
+      SAMFLOW_S3_ACCESS_KEY_ID: credentials.accessKeyId,
+      SAMFLOW_S3_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+      ...{ SAMFLOW_PATIENT_KEY: credentials.patientKey, SAMFLOW_LOG_FILE: join(home.dir, 'worker.log') },
+    });
+    for (const args of [
+      ['status'],
+      ['status', done],
+      ['run', CONFIG],
+      ['schedule', 'list'],
+      ['worker', '--pool', 'cpu'],
+    ]) {
+      const { code, stderr } = await elsewhere.run(...args);
+      assert.equal(code, 2, `${args.join(' ')}: ${stderr}`);
+      assert.match(stderr, /^✗ TEMPORAL_NAMESPACE: found `bogus`, [^\n]*\[CONFIG\]\n$/, args.join(' '));
+    }
   });
 });
 

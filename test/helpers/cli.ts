@@ -30,14 +30,19 @@ export class Home {
   readonly dir: string;
   readonly env: NodeJS.ProcessEnv;
 
-  private constructor(dir: string) {
+  private constructor(dir: string, own: NodeJS.ProcessEnv) {
     this.dir = dir;
     const inherited = Object.entries(process.env).filter(([name]) => !/^(TEMPORAL|SAMFLOW|AWS|NODE_TEST)_/.test(name));
-    this.env = { ...Object.fromEntries(inherited), PATH: toolPath(), SAMFLOW_HOME: dir, NO_COLOR: '1' };
+    this.env = { ...Object.fromEntries(inherited), PATH: toolPath(), SAMFLOW_HOME: dir, NO_COLOR: '1', ...own };
   }
 
   static async make(): Promise<Home> {
-    return new Home(await mkdtemp(join(tmpdir(), 'samflow-home-')));
+    return new Home(await mkdtemp(join(tmpdir(), 'samflow-home-')), {});
+  }
+
+  /** The same installation under other variables. */
+  with(env: NodeJS.ProcessEnv): Home {
+    return new Home(this.dir, env);
   }
 
   /** `samflow ...`, as `npx samflow ...` starts it. */

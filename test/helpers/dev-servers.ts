@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type DevServers, startDevServers } from '../../infra/dev/servers.ts';
+import { type DevServerOptions, type DevServers, startDevServers } from '../../infra/dev/servers.ts';
 import { findTool, type ToolName } from '../../infra/dev/tools.ts';
 import { toolPath } from './dev-tools.ts';
 
@@ -31,13 +31,16 @@ export interface TestServers {
 }
 
 /** Servers on random ports with a state folder of their own; `only` leaves the other one out. */
-export async function startTestServers(only?: ToolName): Promise<TestServers> {
+export async function startTestServers(
+  only?: ToolName,
+  searchAttributes?: DevServerOptions['searchAttributes'],
+): Promise<TestServers> {
   const stateDir = await mkdtemp(join(tmpdir(), 'samflow-test-'));
   const env = testEnv();
   // A configured address is never started; nobody connects to this one.
   if (only === 'versitygw') env.TEMPORAL_ADDRESS = '127.0.0.1:1';
   if (only === 'temporal') env.SAMFLOW_S3_ENDPOINT = 'http://127.0.0.1:1';
-  const servers = await startDevServers({ stateDir, env, ports: 'random', report: () => undefined });
+  const servers = await startDevServers({ stateDir, env, ports: 'random', searchAttributes, report: () => undefined });
   return {
     servers,
     stateDir,

@@ -15,6 +15,8 @@ export interface DicomSlice {
   /** Stored values; default: 0, 1, 2, ... */
   pixels?: Uint16Array;
   patientName?: string;
+  /** Further text elements, or other ones, e.g. `{ '00080018': ['UI', '1.2.3'] }`; the text is written in Latin-1. */
+  more?: Readonly<Record<string, readonly [vr: string, value: string]>>;
 }
 
 /** An uncompressed CT slice as DICOM Part 10, explicit little-endian: enough of one for any reader. */
@@ -25,6 +27,9 @@ export function dicomFile(slice: DicomSlice = {}): Uint8Array {
   const decimals = (values: readonly number[]) => values.join('\\');
   const meta = element(0x0002, 0x0010, 'UI', transferSyntax);
   const [slope, intercept] = slice.rescale ?? ['1', '-1024'];
+  const further = Object.entries(slice.more ?? {}).map(([tag, [vr, value]]) =>
+    element(Number.parseInt(tag.slice(0, 4), 16), Number.parseInt(tag.slice(4), 16), vr, Buffer.from(value, 'latin1')),
+  );
   const body = [
     element(0x0008, 0x0016, 'UI', '1.2.840.10008.5.1.4.1.1.2'),
     element(0x0008, 0x0060, 'CS', 'CT'),
@@ -46,9 +51,12 @@ export function dicomFile(slice: DicomSlice = {}): Uint8Array {
     element(0x0028, 0x1052, 'DS', intercept),
     element(0x0028, 0x1053, 'DS', slope),
     element(0x7fe0, 0x0010, 'OW', new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength)),
-  ].flat();
+    ...further,
+  ];
+  const byTag = new Map(body.map((parts) => [tagOf(parts), parts]));
+  const sorted = [...byTag].sort(([one], [other]) => one - other).flatMap(([, parts]) => parts);
   const metaLength = element(0x0002, 0x0000, 'UL', uint32(Buffer.concat(meta).length));
-  return new Uint8Array(Buffer.concat([new Uint8Array(128), Buffer.from('DICM'), ...metaLength, ...meta, ...body]));
+  return new Uint8Array(Buffer.concat([new Uint8Array(128), Buffer.from('DICM'), ...metaLength, ...meta, ...sorted]));
 }
 
 /** A data element, explicit little-endian; values are padded to an even length. */
@@ -59,6 +67,12 @@ function element(group: number, number: number, vr: string, value: string | Uint
   const length = vr === 'OW' ? Buffer.concat([uint16(0), uint32(padded.length)]) : uint16(padded.length);
   return [uint16(group), uint16(number), Buffer.from(vr), length, padded];
 }
+
+/** A number that orders elements as a file must hold them; 0 for one that is left out. */
+const tagOf = ([group, number]: readonly Uint8Array[]): number =>
+  group && number
+    ? 65536 * new DataView(group.buffer).getUint16(0, true) + new DataView(number.buffer).getUint16(0, true)
+    : 0;
 
 const uint16 = (value: number) => new Uint8Array(Uint16Array.of(value).buffer);
 const uint32 = (value: number) => new Uint8Array(Uint32Array.of(value).buffer);

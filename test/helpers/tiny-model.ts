@@ -25,6 +25,7 @@ export const TINY_SETTINGS: FineTuneSettings = {
   patience: 0,
   batchBoxes: 4,
   boxesPerImage: 1,
+  boxesPerPass: 'auto',
   accumulate: 1,
   loss: 'dice-ce',
   optimiser: 'adamw',

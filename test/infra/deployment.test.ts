@@ -21,14 +21,14 @@ type Yaml = any;
 
 const VERSION: string = JSON.parse(readRepositoryFile('package.json')).version;
 const DOCKERFILE = readRepositoryFile('infra/images/Dockerfile').replace(/\\\n/g, ' ');
-/** Names that our processes read: our own, the hub's, and those of Temporal's environment configuration. */
+/** Names that our processes read: our own, the hub's, those of Temporal's environment configuration, and Node's TMPDIR. */
 const ENVIRONMENT = new Set(
   [...readRepositoryFile('contracts/environment.ts').matchAll(/\b((?:SAMFLOW|HF)_[A-Z0-9_]+):/g)].map(
     (match) => match[1]!,
   ),
 );
 const isRead = (name: string): boolean =>
-  ENVIRONMENT.has(name) || /^TEMPORAL_(ADDRESS|NAMESPACE|API_KEY|TLS)/.test(name);
+  ENVIRONMENT.has(name) || name === 'TMPDIR' || /^TEMPORAL_(ADDRESS|NAMESPACE|API_KEY|TLS)/.test(name);
 const isPinned = (image: string): boolean => /:[\w.-]*\d[\w.-]*$/.test(image) && !image.endsWith(':latest');
 
 describe('the images', () => {
@@ -174,6 +174,16 @@ describe('the compose file', () => {
     }
   });
 
+  it('keeps the weights of gpu sessions on the disk, in a volume that the worker may write to, and not in memory', () => {
+    const folder: string = services.gpu.environment.TMPDIR;
+    assert.ok(!services.gpu.tmpfs.some((mount: string) => folder.startsWith(mount.split(':')[0]!)), folder);
+    const volume: string = services.gpu.volumes.find((mount: string) => mount.endsWith(`:${folder}`));
+    assert.ok(volume.split(':')[0]! in compose.volumes);
+    assert.ok(
+      services['volumes-owner'].volumes.includes(volume) && services['volumes-owner'].entrypoint.includes(folder),
+    );
+  });
+
   it('watches the health of every server and pool, and starts them in an order that exists', () => {
     for (const name of ['postgresql', 'temporal', 's3', ...POOLS]) assert.ok(services[name].healthcheck?.test, name);
     for (const [name, service] of Object.entries(services)) {
@@ -301,6 +311,22 @@ describe('the Kubernetes manifests', () => {
       find('Deployment', `samflow-${pool}`).spec.template.spec.containers[0].resources.limits['nvidia.com/gpu'];
     assert.deepEqual(POOLS.map(limit), [undefined, undefined, '1']);
     assert.equal(find('Deployment', 'samflow-gpu').spec.strategy.type, 'Recreate');
+  });
+
+  it('give a gpu worker a disk for the weights of its sessions: 5 GB are two of the largest model', () => {
+    const { containers, volumes } = find('Deployment', 'samflow-gpu').spec.template.spec;
+    const [{ env, volumeMounts }] = containers;
+    const folder = env.find((entry: Yaml) => entry.name === 'TMPDIR').value;
+    const { name } = volumeMounts.find((mount: Yaml) => mount.mountPath === folder);
+    const { emptyDir } = volumes.find((volume: Yaml) => volume.name === name);
+    assert.equal(emptyDir.medium, undefined);
+    assert.ok(/^\d+Gi$/.test(emptyDir.sizeLimit) && Number.parseInt(emptyDir.sizeLimit, 10) >= 8, emptyDir.sizeLimit);
+  });
+
+  it('let a cpu worker hold one volume at a time: its memory is that of one, whatever cores the node has', () => {
+    const [{ env, resources }] = find('Deployment', 'samflow-cpu').spec.template.spec.containers;
+    const value = (name: string): string => env.find((entry: Yaml) => entry.name === name)?.value;
+    assert.deepEqual([value('SAMFLOW_CPU_SLOTS'), resources.limits.memory], ['1', '2Gi']);
   });
 
   it('let nobody call a worker, and let workers call only what they need', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
 import { describe, it } from 'node:test';
-import { readWorkerConfig } from '../../workers/config.ts';
+import { readWorkerConfig, slotsOf } from '../../workers/config.ts';
 import { movableBuffers } from '../../workers/movable-buffers.ts';
 
 const KEY = { SAMFLOW_PATIENT_KEY: 'a secret of many letters' };
@@ -22,6 +23,14 @@ describe('the configuration of a worker', () => {
     const env = { HF_ENDPOINT: 'http://mirror:8080/hub/', HF_TOKEN: 'hf_secret\n' };
     const expected = { endpoint: 'http://mirror:8080/hub', token: 'hf_secret' };
     assert.deepEqual(readWorkerConfig(['cpu'], env).worker.hub, expected);
+  });
+
+  it('says how many activities a pool does at a time: of the cpu pool as many as there are cores, or as is set', () => {
+    const slots = (env: NodeJS.ProcessEnv) =>
+      (['io', 'cpu', 'gpu'] as const).map((pool) => slotsOf(pool, readWorkerConfig([pool], { ...KEY, ...env }).worker));
+    assert.deepEqual(slots({}), [16, availableParallelism(), 1]);
+    assert.deepEqual(slots({ SAMFLOW_CPU_SLOTS: '1' }), [16, 1, 1]);
+    assert.throws(() => slots({ SAMFLOW_CPU_SLOTS: '0' }), /SAMFLOW_CPU_SLOTS: found a value/);
   });
 
   it('takes an empty variable for one that is not set', () => {

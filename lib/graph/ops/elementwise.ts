@@ -3,6 +3,7 @@ import {
   type Attributes,
   apply,
   type DType,
+  defineOperator,
   GraphError,
   type Node,
   type Operator,
@@ -24,14 +25,13 @@ interface Unary {
 }
 
 function unary({ name, onnx, f, gradient }: Unary): (x: Value) => Value {
-  const operator: Operator = {
+  const operator = defineOperator({
     name,
     infer: ([x]) => [x!],
     gradient: (node, [dy]) => [gradient(node.inputs[0]!, node.output(0), dy!)],
     onnx: () => ({ opType: onnx }),
     evaluate: ([x]) => [x!.map(f)],
-  };
-  UNARY.push(operator);
+  });
   return (x) => apply(operator, [x]);
 }
 
@@ -45,7 +45,7 @@ interface Binary {
 
 function binary({ name, onnx, f, gradient, dtype }: Binary): (a: Value, b: Value | number) => Value {
   const rule: Rule | undefined = gradient && ((node, [dy]) => gradient(node.inputs[0]!, node.inputs[1]!, dy!));
-  const operator: Operator = {
+  const operator = defineOperator({
     name,
     infer: ([a, b]) => {
       if (a!.dtype !== b!.dtype) throw new GraphError(`${name} of ${a!.dtype} and ${b!.dtype}`);
@@ -59,14 +59,9 @@ function binary({ name, onnx, f, gradient, dtype }: Binary): (a: Value, b: Value
       const right = gather(b!, shape, broadcastStrides(node.inputs[1]!.shape, shape));
       return [left.map((x, i) => f(x, right[i]!))];
     },
-  };
-  BINARY.push(operator);
+  });
   return (a, b) => apply(operator, [a, typeof b === 'number' ? scalar(b) : b]);
 }
-
-/** Every unary and binary operator, for tests that walk them all. */
-export const UNARY: Operator[] = [];
-export const BINARY: Operator[] = [];
 
 export const add = binary({ name: 'add', onnx: 'Add', f: (a, b) => a + b, gradient: (_a, _b, dy) => [dy, dy] });
 export const sub = binary({ name: 'sub', onnx: 'Sub', f: (a, b) => a - b, gradient: (_a, _b, dy) => [dy, neg(dy)] });
@@ -82,8 +77,6 @@ export const div = binary({
   f: (a, b) => a / b,
   gradient: (a, b, dy) => [div(dy, b), neg(div(mul(dy, a), mul(b, b)))],
 });
-/** Not differentiable here: used on optimiser scalars only. */
-export const minimum = binary({ name: 'minimum', onnx: 'Min', f: Math.min });
 export const equal = binary({ name: 'equal', onnx: 'Equal', f: (a, b) => (a === b ? 1 : 0), dtype: 'bool' });
 export const greater = binary({ name: 'greater', onnx: 'Greater', f: (a, b) => (a > b ? 1 : 0), dtype: 'bool' });
 
@@ -136,7 +129,7 @@ export const gelu = unary({
   },
 });
 
-const HARD_SIGMOID: Operator = {
+const HARD_SIGMOID = defineOperator({
   name: 'hardSigmoid',
   infer: ([x]) => [x!],
   gradient: (node, [dy]) => {
@@ -153,7 +146,7 @@ const HARD_SIGMOID: Operator = {
   evaluate: ([x], { attributes: { slope, offset } }) => [
     x!.map((value) => Math.min(1, Math.max(0, (slope as number) * value + (offset as number)))),
   ],
-};
+});
 /** slope x + offset, cut off at 0 and 1. */
 export const hardSigmoid = (x: Value, slope: number, offset: number): Value =>
   apply(HARD_SIGMOID, [x], { slope, offset });
@@ -175,14 +168,14 @@ function erfOf(x: number): number {
   return Math.sign(x) * (1 - Math.exp(-a * a) / Math.sqrt(Math.PI) / (a + fraction));
 }
 
-const CAST: Operator = {
+const CAST = defineOperator({
   name: 'cast',
   infer: ([x], { to }) => [{ dtype: to as DType, shape: x!.shape }],
   // A half-precision input is a leaf (an embedding): its gradient goes back in its own type.
   gradient: (node, [dy]) => [isFloat(node.inputs[0]!.dtype) ? cast(dy!, node.inputs[0]!.dtype) : undefined],
   onnx: (node) => ({ opType: 'Cast', attributes: { to: ONNX_TYPE[node.attributes.to as DType] } }),
   evaluate: ([x]) => [x!],
-};
+});
 export const cast = (x: Value, to: DType): Value => (x.dtype === to ? x : apply(CAST, [x], { to }));
 
 /** TensorProto.DataType of the ONNX specification. */
@@ -196,7 +189,7 @@ export const ONNX_TYPE: Readonly<Record<DType, number>> = {
 };
 const isFloat = (dtype: DType) => dtype === 'float32' || dtype === 'float16';
 
-const WHERE: Operator = {
+const WHERE = defineOperator({
   name: 'where',
   infer: ([condition, a, b]: readonly TensorType[], _attributes: Attributes) => {
     if (condition!.dtype !== 'bool' || a!.dtype !== b!.dtype)
@@ -213,5 +206,5 @@ const WHERE: Operator = {
     const [c, a, b] = inputs.map((x, i) => gather(x, shape, broadcastStrides(node.inputs[i]!.shape, shape)));
     return [c!.map((flag, i) => (flag ? a![i]! : b![i]!))];
   },
-};
+});
 export const where = (condition: Value, a: Value, b: Value): Value => apply(WHERE, [condition, a, b]);

@@ -1,5 +1,5 @@
 /** Operators that move elements without changing them. */
-import { apply, applyAll, GraphError, type Node, type Operator, type Value } from '../node.ts';
+import { apply, applyAll, defineOperator, GraphError, type Node, type Value } from '../node.ts';
 import {
   broadcastShapes,
   broadcastStrides,
@@ -12,7 +12,7 @@ import {
 } from '../shape.ts';
 import { int64s, zeros } from './source.ts';
 
-const RESHAPE: Operator = {
+const RESHAPE = defineOperator({
   name: 'reshape',
   infer: ([x], { shape }) => {
     if (sizeOf(x!.shape) !== sizeOf(shape as Shape))
@@ -22,11 +22,11 @@ const RESHAPE: Operator = {
   gradient: (node, [dy]) => [reshape(dy!, node.inputs[0]!.shape)],
   onnx: (node) => ({ opType: 'Reshape', inputs: [node.inputs[0]!, int64s(node.attributes.shape as number[])] }),
   evaluate: ([x]) => [x!],
-};
+});
 export const reshape = (x: Value, shape: Shape): Value =>
   sameShape(x.shape, shape) ? x : apply(RESHAPE, [x], { shape });
 
-const TRANSPOSE: Operator = {
+const TRANSPOSE = defineOperator({
   name: 'transpose',
   infer: ([x], { order }) => {
     const axes = order as number[];
@@ -56,7 +56,7 @@ const TRANSPOSE: Operator = {
       ),
     ];
   },
-};
+});
 /** Axis i of the result is axis order[i] of x. */
 export const transpose = (x: Value, order: readonly number[]): Value =>
   order.every((axis, i) => axis === i) ? x : apply(TRANSPOSE, [x], { order });
@@ -70,7 +70,7 @@ export function swap(x: Value): Value {
   );
 }
 
-const EXPAND: Operator = {
+const EXPAND = defineOperator({
   name: 'expand',
   infer: ([x], { shape }) => {
     if (!sameShape(broadcastShapes(x!.shape, shape as Shape), shape as Shape)) {
@@ -85,11 +85,11 @@ const EXPAND: Operator = {
     const { shape } = node.outputs[0]!;
     return [gather(x!, shape, broadcastStrides(node.inputs[0]!.shape, shape))];
   },
-};
+});
 export const expand = (x: Value, shape: Shape): Value =>
   sameShape(x.shape, shape) ? x : apply(EXPAND, [x], { shape });
 
-const CONCAT: Operator = {
+const CONCAT = defineOperator({
   name: 'concat',
   infer: (inputs, { axis }) => {
     const [first] = inputs;
@@ -126,14 +126,14 @@ const CONCAT: Operator = {
     }
     return [result];
   },
-};
+});
 export function concat(inputs: readonly Value[], axis: number): Value {
   return inputs.length === 1
     ? inputs[0]!
     : apply(CONCAT, inputs, { axis: normaliseAxis(axis, inputs[0]!.shape.length) });
 }
 
-const SPLIT: Operator = {
+const SPLIT = defineOperator({
   name: 'split',
   infer: ([x], { axis, sizes }) => {
     const extents = sizes as number[];
@@ -166,7 +166,7 @@ const SPLIT: Operator = {
       return part;
     });
   },
-};
+});
 /** Cuts x along an axis into parts of the given sizes. */
 export function split(x: Value, axis: number, sizes: readonly number[]): Value[] {
   return sizes.length === 1 ? [x] : applyAll(SPLIT, [x], { axis: normaliseAxis(axis, x.shape.length), sizes });

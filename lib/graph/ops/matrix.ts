@@ -1,10 +1,10 @@
 /** Matrix products. Convolutions with stride equal to kernel, and 1x1 ones, are written with these (lib/sam/layers.ts). */
-import { apply, GraphError, type Node, type Operator, type Value } from '../node.ts';
+import { apply, defineOperator, GraphError, type Node, type Value } from '../node.ts';
 import { broadcastShapes, broadcastStrides, gather, sizeOf, stridesOf } from '../shape.ts';
 import { mergeAxes, reshape, swap } from './layout.ts';
 import { constant, int64s } from './source.ts';
 
-const MATMUL: Operator = {
+const MATMUL = defineOperator({
   name: 'matmul',
   infer: ([a, b]) => {
     const [m, k] = a!.shape.slice(-2);
@@ -46,12 +46,12 @@ const MATMUL: Operator = {
     }
     return [result];
   },
-};
+});
 /** a [..., M, K] times b [..., K, N]; leading axes broadcast. */
 export const matmul = (a: Value, b: Value): Value => apply(MATMUL, [a, b]);
 export const isMatmul = ({ operator }: Node): boolean => operator === MATMUL;
 
-const GATHER: Operator = {
+const GATHER = defineOperator({
   name: 'gather',
   infer: ([x], { indices }) => [{ dtype: x!.dtype, shape: [(indices as number[]).length, ...x!.shape.slice(1)] }],
   gradient: (node, [dy]) => {
@@ -76,6 +76,6 @@ const GATHER: Operator = {
     }
     return [result];
   },
-};
+});
 /** Rows of x by constant indices: [indices.length, ...]. */
 export const gatherRows = (x: Value, indices: readonly number[]): Value => apply(GATHER, [x], { indices });

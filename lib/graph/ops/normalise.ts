@@ -1,12 +1,12 @@
 /** Softmax and layer normalisation over the last axis: fused forward kernels, gradients in plain operators. */
-import { apply, GraphError, Node, type Operator, type Value } from '../node.ts';
+import { apply, defineOperator, GraphError, Node, type Value } from '../node.ts';
 import { mul, sub } from './elementwise.ts';
 import { reshape } from './layout.ts';
 import { matmul } from './matrix.ts';
 import { sum } from './reduce.ts';
 import { ones, zeros } from './source.ts';
 
-const SOFTMAX: Operator = {
+const SOFTMAX = defineOperator({
   name: 'softmax',
   infer: ([x]) => [x!],
   gradient: (node, [dy]) => {
@@ -22,11 +22,11 @@ const SOFTMAX: Operator = {
       return e.map((value) => value / total);
     }),
   ],
-};
+});
 export const softmax = (x: Value): Value => apply(SOFTMAX, [x]);
 
 /** Outputs: y, mean and 1/sqrt(variance + epsilon), the last two with extent 1 in the last axis. */
-const LAYER_NORM: Operator = {
+const LAYER_NORM = defineOperator({
   name: 'layerNorm',
   infer: ([x, weight, bias]) => {
     const width = x!.shape.at(-1);
@@ -65,7 +65,7 @@ const LAYER_NORM: Operator = {
     });
     return [y, Float64Array.from(means), Float64Array.from(inverses)];
   },
-};
+});
 /** Normalises the last axis to mean 0 and variance 1, then scales and shifts it. */
 export const layerNorm = (x: Value, weight: Value, bias: Value, epsilon: number): Value =>
   new Node(LAYER_NORM, [x, weight, bias], { epsilon }).output(0);

@@ -1,10 +1,10 @@
 /** Products with 8-bit weights, for processors: activations are quantised as they come, tensor by tensor. */
-import { apply, GraphError, type Operator, type Value } from '../node.ts';
+import { apply, defineOperator, GraphError, type Value } from '../node.ts';
 import { roundHalfEven } from '../rounding.ts';
 import { sizeOf } from '../shape.ts';
 import { constant } from './source.ts';
 
-const DYNAMIC_QUANTIZED_MATMUL: Operator = {
+const DYNAMIC_QUANTIZED_MATMUL = defineOperator({
   name: 'dynamicQuantizedMatmul',
   infer: ([x, weight, scale]) => {
     const [k, n] = weight!.shape as [number, number];
@@ -27,7 +27,7 @@ const DYNAMIC_QUANTIZED_MATMUL: Operator = {
     }
     return [result];
   },
-};
+});
 
 /** DynamicQuantizeLinear of the ONNX standard: 0..255 over a range that holds zero. */
 function quantiseActivations(x: Float64Array): { steps: Float64Array; zero: number; size: number } {

@@ -1,12 +1,12 @@
 /** Sums and means over axes; the reduced axes stay with extent 1. */
-import { apply, type Operator, type Value } from '../node.ts';
+import { apply, defineOperator, type Value } from '../node.ts';
 import { broadcastStrides, normaliseAxis, sizeOf, stridesOf } from '../shape.ts';
 import { mul } from './elementwise.ts';
 import { expand, reshape } from './layout.ts';
 import { matmul } from './matrix.ts';
 import { int64s, ones } from './source.ts';
 
-const SUM: Operator = {
+const SUM = defineOperator({
   name: 'sum',
   infer: ([x], { axes }) => [
     { dtype: x!.dtype, shape: x!.shape.map((extent, axis) => ((axes as number[]).includes(axis) ? 1 : extent)) },
@@ -31,7 +31,7 @@ const SUM: Operator = {
     }
     return [result];
   },
-};
+});
 
 /** From this many rows on, runtimes add them up several times faster as a product with a row of ones. */
 const MANY_ROWS = 256;

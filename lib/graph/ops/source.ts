@@ -3,15 +3,15 @@ import {
   apply,
   type Constant,
   type DType,
+  defineOperator,
   GraphError,
   Node,
-  type Operator,
   type TensorData,
   type Value,
 } from '../node.ts';
 import { type Shape, sizeOf } from '../shape.ts';
 
-export const INPUT: Operator = {
+export const INPUT = defineOperator({
   name: 'input',
   infer: (_, { dtype, shape }) => [{ dtype: dtype as DType, shape: shape as number[] }],
   onnx: () => {
@@ -20,16 +20,16 @@ export const INPUT: Operator = {
   evaluate: (_, node) => {
     throw new GraphError(`input ${String(node.attributes.name)} was not given`);
   },
-};
+});
 
-export const CONSTANT: Operator = {
+export const CONSTANT = defineOperator({
   name: 'constant',
   infer: (_, { dtype, shape }) => [{ dtype: dtype as DType, shape: shape as number[] }],
   onnx: () => {
     throw new GraphError('a constant is an initialiser, not an ONNX node');
   },
   evaluate: (_, node) => [Float64Array.from(node.constant!)],
-};
+});
 
 /** A tensor given at each run. */
 export const input = (name: string, dtype: DType, shape: Shape): Value => apply(INPUT, [], { name, dtype, shape });

@@ -16,16 +16,16 @@ const BOOTSTRAP = fileURLToPath(new URL('../../../infra/dev/bootstrap.mjs', impo
 
 describe('bootstrap', () => {
   for (const [version, fine] of [
-    ['20.3.0', true],
+    ['20.6.0', true],
     ['20.20.2', true],
     ['22.0.0', true],
-    ['20.2.9', false],
+    ['20.5.1', false],
     ['18.20.4', false],
   ] as const) {
-    it(`${fine ? 'accepts' : 'refuses'} Node ${version} where 20.3 is asked for`, () => {
-      const problem = nodeProblem(version, '>=20.3');
+    it(`${fine ? 'accepts' : 'refuses'} Node ${version} where 20.6 is asked for`, () => {
+      const problem = nodeProblem(version, '>=20.6');
       if (fine) assert.equal(problem, null);
-      else assert.match(problem ?? '', new RegExp(`Node ${version}, and samflow needs >=20\\.3\\. Install`));
+      else assert.match(problem ?? '', new RegExp(`Node ${version}, and samflow needs >=20\\.6\\. Install`));
     });
   }
 
@@ -52,7 +52,7 @@ describe('bootstrap', () => {
     await mkdir(join(checkout, 'infra/dev'), { recursive: true });
     for (const name of ['bootstrap.mjs', 'lock.mjs'])
       await copyFile(join(dirname(BOOTSTRAP), name), join(checkout, 'infra/dev', name));
-    await writeFile(join(checkout, 'package.json'), '{"type":"module","engines":{"node":">=20.3"}}');
+    await writeFile(join(checkout, 'package.json'), '{"type":"module","engines":{"node":">=20.6"}}');
     await writeFile(join(checkout, 'package-lock.json'), '{}');
     await writeFile(
       join(checkout, 'cli/samflow.mjs'),

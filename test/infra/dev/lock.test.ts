@@ -74,10 +74,12 @@ describe('lock', () => {
   it('can be waited for with an end', async () => {
     const file = join(folder, 'held.lock');
     await writeFile(file, String(process.pid));
-    const signal = AbortSignal.timeout(50);
+    const reason = new Error('enough');
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(reason), 50);
     await assert.rejects(
-      withLock(file, async () => assert.fail('not free'), { signal }),
-      { name: 'AbortError' },
+      withLock(file, async () => assert.fail('not free'), { signal: controller.signal }),
+      (error) => error === reason,
     );
   });
 });

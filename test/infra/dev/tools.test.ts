@@ -1,20 +1,17 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ensureTool, findTool, lastLine, neededTools } from '../../../infra/dev/tools.ts';
 import { scratchFolder } from '../../helpers/archives.ts';
+import { survivors } from '../../helpers/cli.ts';
 import { assertRejectsWithFault } from '../../helpers/faults.ts';
+import { writeEndlessGo, writeScript } from '../../helpers/scripts.ts';
+import { until } from '../../helpers/until.ts';
 
 const scratch = await scratchFolder();
 let count = 0;
 const stateDirectory = () => join(scratch, `state-${count++}`);
-
-async function writeScript(folder: string, name: string, lines: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, name), `#!/bin/sh\n${lines}\n`);
-  await chmod(join(folder, name), 0o755);
-}
 
 /** A `go` that takes a moment, writes down that it was called, and puts a tool where GOBIN says. */
 async function fakeGo(
@@ -59,6 +56,33 @@ describe('tools', () => {
     assert.deepEqual(await readdir(join(stateDir, 'bin')), ['temporal']);
     assert.match(said[0]!, /^installing temporal v1\.5\.1 by `go install`, once, about 3 minutes$/);
     assert.match(said[1]!, /^installed temporal in \d+ s$/);
+  });
+
+  it('that are being built when the user stops it end at once with all their processes, and leave nothing', async () => {
+    const stateDir = stateDirectory();
+    const pids = join(scratch, `pids-${count++}`);
+    await writeEndlessGo(join(scratch, 'endless'), pids);
+    const controller = new AbortController();
+    const env = { PATH: `${join(scratch, 'endless')}:/usr/bin:/bin` };
+    const options = { stateDir, env, report: () => undefined, signal: controller.signal };
+    const [building, waiting] = [ensureTool('temporal', options), ensureTool('temporal', options)];
+    waiting.catch(() => undefined);
+    const running = await until(() => readFile(pids, 'utf8').catch(() => null));
+    const reason = new Error('stopped');
+    const began = performance.now();
+    controller.abort(reason);
+    for (const one of [building, waiting]) await assert.rejects(one, (error) => error === reason);
+    assert.ok(performance.now() - began < 2_000);
+    assert.deepEqual(await survivors(running.trim().split(' ').map(Number)), []);
+    assert.deepEqual(await readdir(join(stateDir, 'bin')), []);
+  });
+
+  it('are built anew where a samflow that was killed has left half of one', async () => {
+    const stateDir = stateDirectory();
+    await writeScript(join(stateDir, 'bin', '.temporal-left'), 'temporal', ':');
+    const { PATH } = await fakeGo();
+    await ensureTool('temporal', { stateDir, env: { PATH }, report: () => undefined });
+    assert.deepEqual(await readdir(join(stateDir, 'bin')), ['temporal']);
   });
 
   it('that do not build end with the last line of the log, and are tried again the next time', async () => {

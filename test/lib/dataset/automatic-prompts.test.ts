@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { automaticBoxes, bodyBox, lungBoxes, priorOf } from '../../../lib/dataset/automatic-prompts.ts';
+import { boundingBox } from '../../../lib/dataset/components.ts';
 import { phantomScan } from '../../../lib/dataset/phantom.ts';
 import { sliceVolume } from '../../../lib/dataset/slices.ts';
 import { readPatientVolume } from '../../../lib/dataset/volume-record.ts';
@@ -95,6 +96,42 @@ test('the prior finds its place in a body of another size', () => {
   );
   assert.deepEqual(boxes[2], [[20, 14, 40, 22]]);
 });
+
+test('the body is looked at where the target was seen: shoulders above it move no box', () => {
+  const shouldered = stackOf([10, 20, 30], (n, y, x) => {
+    const [x0, x1] = n >= 6 ? [0, 30] : [5, 25];
+    return y >= 2 && y < 12 && x >= x0 && x < x1 ? TISSUE : AIR;
+  });
+  assert.deepEqual(automaticBoxes(shouldered, 'prior', priorOf([trained]), LIMIT)[2], [[10, 4, 20, 8]]);
+});
+
+for (const [target, labels] of [
+  ['lungs', null],
+  ['lesions', [2]],
+] as const) {
+  test(`the prior of a phantom’s ${target}, applied to that very patient, is the box round all of them`, async () => {
+    const scan = phantomScan(1, 7);
+    const file = (name: string, voxels: Int16Array | Uint8Array) => ({ name, bytes: writeNifti({ ...scan, voxels }) });
+    const files = { image: [file('i', scan.image)], mask: file('m', scan.mask), labels };
+    const volume = await readPatientVolume(files);
+    const setting = { axis: 'auto', window: 'lung', minForegroundPixels: 1 } as const;
+    const known = sliceVolume(volume, setting);
+    const boxes = automaticBoxes(sliceVolume(volume, setting, { all: true }), 'prior', priorOf([known]), LIMIT);
+
+    const { index, height, width } = known;
+    const area = height * width;
+    const union = Uint8Array.from({ length: area }, (_, pixel) =>
+      Number(index.some((_, row) => known.masks![row * area + pixel] === 1)),
+    );
+    const whole = boundingBox(union, height, width)!;
+    for (const [position, found] of boxes.entries()) {
+      const seen = position >= index[0]! && position <= index.at(-1)!;
+      assert.equal(found.length, seen ? 1 : 0, `slice ${position}`);
+      const distances = found.flatMap((box) => box.map((side, at) => Math.abs(side - whole[at]!)));
+      assert.ok(Math.max(0, ...distances) < 1e-9, `${found}, not ${whole}`);
+    }
+  });
+}
 
 test('without a prior the whole slice is the box', () => {
   assert.deepEqual(automaticBoxes(chest, 'prior', null, LIMIT), automaticBoxes(chest, 'image', null, LIMIT));

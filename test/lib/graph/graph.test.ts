@@ -10,6 +10,7 @@ import {
   input,
   layerNorm,
   matmul,
+  Node,
   print,
   relu,
   reshape,
@@ -18,6 +19,7 @@ import {
   topological,
   transpose,
   type Value,
+  verify,
   withFewBuffers,
 } from '../../../lib/graph/index.ts';
 
@@ -95,4 +97,32 @@ test('splits and concatenations of many parts come in stages where a device touc
   assert.ok(widest <= 7, `${widest} parts at once`);
   const feeds = { x: Float64Array.from({ length: 60 }, (_, i) => i) };
   assert.deepEqual(evaluate([staged.y!], feeds), evaluate([outputs.y], feeds));
+});
+
+describe('a graph that a rewrite broke is found', () => {
+  const source = input('x', 'float32', [2, 3]);
+  const broken = (change: Partial<Pick<Node, 'inputs' | 'outputs' | 'operator' | 'constant'>>): Value => {
+    const { node } = relu(source);
+    return Object.assign(new Node(node.operator, node.inputs, node.attributes), change).output(0);
+  };
+  const relued = relu(source).node.operator;
+  for (const [claim, value, message] of [
+    [
+      'another type than its operator infers',
+      broken({ outputs: [{ dtype: 'float32', shape: [6] }] }),
+      /relu states float32 \[6\]/,
+    ],
+    ['an output that is not there', broken({ inputs: [source.node.output(1)] }), /relu takes output 1 of input/],
+    ['a constant that is too short', broken({ constant: new Float32Array(5) }), /relu holds 5 elements for \[2,3\]/],
+    [
+      'a form with values of its own',
+      broken({ operator: { ...relued, onnx: () => ({ opType: 'Relu', inputs: [input('y', 'float32', [2, 3])] }) } }),
+      /relu takes a value in its ONNX form/,
+    ],
+  ] as const) {
+    test(claim, () => {
+      verify([relu(source)]);
+      assert.throws(() => verify([value]), message);
+    });
+  }
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { cast, evaluate, input, mul } from '../../../lib/graph/index.ts';
+import { add, cast, constant, evaluate, input, mul } from '../../../lib/graph/index.ts';
 import { emitOnnx } from '../../../lib/onnx/emit.ts';
 import { Session } from '../../../lib/runtime/session.ts';
 import { float32, type Tensor } from '../../../lib/runtime/tensor.ts';
@@ -26,6 +26,35 @@ describe('ONNX Runtime computes what the reference evaluation computes', () => {
       }
     });
   }
+});
+
+test('constants in half precision are rounded to nearest, ties to even', async () => {
+  const cases = [
+    [1 + 2 ** -11, 1],
+    [1 + 3 * 2 ** -11, 1 + 2 ** -9],
+    [65_519, 65_504],
+    [65_520, Number.POSITIVE_INFINITY],
+    [-70_000, Number.NEGATIVE_INFINITY],
+    [2 ** -14, 2 ** -14],
+    [2 ** -24, 2 ** -24],
+    [1.5 * 2 ** -24, 2 ** -23],
+    [2 ** -25, 0],
+    [-(2 ** -25) * 1.01, -(2 ** -24)],
+    [Number.NaN, Number.NaN],
+  ] as const;
+  const values = constant(
+    Float32Array.from(cases, ([value]) => value),
+    [cases.length],
+    'float16',
+  );
+  const sum = add(cast(values, 'float32'), input('zero', 'float32', []));
+  const session = await Session.open(emitOnnx({ sum }), { threads: 1 });
+  const results = await session.run({ zero: float32(Float32Array.of(0), []) });
+  await session.close();
+  assert.deepEqual(
+    [...(results.sum!.data as Float32Array)],
+    cases.map(([, half]) => half),
+  );
 });
 
 test('the same graph gives the same bytes', () => {

@@ -1,5 +1,5 @@
-import { sizeOf } from '../lib/graph/index.ts';
-import type { SafeTensor } from '../lib/safetensors.ts';
+import { sizeOf } from '../graph/index.ts';
+import type { SafeTensor } from '../safetensors.ts';
 
 /** A tensor whose values are computed, so that a reference at full size needs no checkpoint of its own. */
 export interface FormulaTensor {

@@ -1,18 +1,18 @@
-import { sizeOf } from '../lib/graph/index.ts';
-import { readSamConfig } from '../lib/sam/config.ts';
-import { parameterShapes, type SamModel } from '../lib/sam/model.ts';
-import { readProcessor } from '../lib/sam/processor.ts';
+import { sizeOf } from '../graph/index.ts';
+import type { SamConfig } from './config.ts';
 import { formula } from './formula.ts';
+import { belongsTo, type ModelPart, parameterShapes, type SamModel } from './model.ts';
+import { readProcessor } from './processor.ts';
 
 /**
- * A model of sam-vit-base's shape (all keys of its config.json have SamConfig's defaults) with weights by formula: speed
- * and memory do not depend on values, and nothing has to be downloaded.
+ * A model of a configuration's shape with weights by formula: what it takes does not depend on values, so time and memory
+ * can be measured before a checkpoint is fetched.
  */
-export function baseModel(): SamModel {
-  const config = readSamConfig({});
+export function madeUpModel(config: SamConfig, part: ModelPart = 'whole'): SamModel {
   const shapes = parameterShapes(config);
+  const asked = [...shapes].filter(([name]) => belongsTo(part, name));
   const tensors = new Map(
-    [...shapes].map(([name, shape]) => {
+    asked.map(([name, shape]) => {
       const isScale = name.includes('norm') && name.endsWith('.weight');
       const inputs = shape.length > 1 ? sizeOf(shape.slice(1)) : 1;
       // Activations of order one in every layer: no denormal number, which would be slow, and no overflow.

@@ -1,0 +1,14 @@
+/**
+ * Failure types that are ours and not a library fault's code. Plain strings; scripts may rely on them. Workflows load this file,
+ * so it must stay free of zod.
+ */
+export const FAILURES = {
+  /** A bug: the same input would fail again, so it is not retried. */
+  internal: 'INTERNAL_ERROR',
+  /** Another attempt of the same activity has taken over; this one may not commit. */
+  fenced: 'ATTEMPT_FENCED_OUT',
+  /** Network, store or worker trouble: retried. */
+  infrastructure: 'INFRASTRUCTURE',
+  /** The registry moved while a challenger was being measured: the workflow measures it against the new champion. */
+  championChanged: 'CHAMPION_CHANGED',
+} as const;

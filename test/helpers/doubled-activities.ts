@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { QUEUES } from '../../contracts/queues.ts';
+import { SEARCH_ATTRIBUTES } from '../../contracts/search-attributes.ts';
+import { startTestServers } from './dev-servers.ts';
+
+/** Workflows over doubles of their activities: a Temporal server, and workers in this process that serve every queue. */
+export interface DoubledActivities {
+  /** Starts a workflow by its name. */
+  start<R>(workflow: string, input: unknown): Promise<WorkflowHandle & { result(): Promise<R> }>;
+  close(): Promise<void>;
+}
+
+export async function openDoubled(workflows: string, activities: object): Promise<DoubledActivities> {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const { servers, close } = await startTestServers('temporal', SEARCH_ATTRIBUTES);
+  const address = servers.temporalAddress;
+  const connection = await Connection.connect({ address, connectTimeout: '30s' });
+  const native = await NativeConnection.connect({ address });
+  const workflowsPath = fileURLToPath(new URL(workflows, import.meta.url));
+  const workers = await Promise.all(
+    Object.values(QUEUES).map((taskQueue) =>
+      Worker.create({
+        ...{ connection: native, taskQueue },
+        ...(taskQueue === QUEUES.workflow ? { workflowsPath } : { activities }),
+      }),
+    ),
+  );
+  const running = workers.map((worker) => worker.run());
+  const { workflow: client } = new Client({ connection });
+  return {
+    start: (workflow, input) =>
+      client.start(workflow, { taskQueue: QUEUES.workflow, workflowId: randomUUID(), args: [input] }),
+    async close() {
+      for (const worker of workers) worker.shutdown();
+      await Promise.all(running);
+      await connection.close();
+      await native.close();
+      await close();
+    },
+  };
+}
