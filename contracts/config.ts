@@ -6,9 +6,9 @@ const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,40}$/, 'use lower-case lette
 const relativePath = z.string().min(1);
 
 export const SourceConfig = z.discriminatedUnion('kind', [
-  /** A folder, or a .zip file, on the io worker's machine. */
+  /** A folder, or an archive (.zip, .tar, .tar.gz), on the io worker's machine. */
   z.strictObject({ kind: z.literal('local'), path: z.string().min(1) }),
-  /** A .zip archive over HTTP(S); with `sha256` the download is verified. */
+  /** An archive over HTTP(S); with `sha256` the download is verified. */
   z.strictObject({
     kind: z.literal('http'),
     url: z.url(),

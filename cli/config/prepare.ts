@@ -40,7 +40,7 @@ async function localSource(source: RunConfig['source'], cwd: string): Promise<Ru
   throw configFault(
     'source.path',
     `\`${source.path}\`, where nothing is`,
-    'a folder or a .zip file',
+    'a folder or an archive (.zip, .tar.gz)',
     'Correct the path',
   );
 }

@@ -1,29 +1,32 @@
 import { stat } from 'node:fs/promises';
-import { accessFault, fingerprintFolder, openFolder } from './folder.ts';
-import { download, fingerprintHttp } from './http.ts';
-import { fileNameOf } from './http-request.ts';
+import { fingerprintArchive, openArchive } from './archive.ts';
+import { accessFault } from './faults.ts';
+import { fingerprintFolder, openFolder } from './folder.ts';
+import { httpArchive } from './http.ts';
 import { fingerprintPhantom, phantomArchive } from './phantom.ts';
+import { downloadArchive, fingerprintRemote, type RemoteArchive } from './remote-archive.ts';
 import type { Source, SourceListing, SourceOptions } from './source.ts';
-import { fingerprintZip, openZip } from './zip.ts';
 
 /**
  * Opens a source for reading: lists its files after all checks, fetching or making the archive first where needed.
  * Must be closed.
- * @throws Fault SOURCE_…, ZIP_…, DISK_FULL
+ * @throws Fault SOURCE_…, ZIP_…, TAR_…, DISK_FULL
  */
 export async function openSource(source: Source, options: SourceOptions): Promise<SourceListing> {
   options.signal?.throwIfAborted();
   switch (source.kind) {
     case 'local':
-      return (await isFolder(source.path)) ? openFolder(source.path) : openZip(source.path);
-    case 'http': {
-      const { file, fingerprint } = await download(source, options);
-      return openZip(file, { fingerprint, at: fileNameOf(source.url) });
-    }
+      return (await isFolder(source.path)) ? openFolder(source.path) : openArchive(source.path, options);
+    case 'http':
+      return openRemote(httpArchive(source), options);
     case 'phantom': {
       const { patients, seed } = source;
       const file = await phantomArchive(patients, seed, options.cacheDir);
-      return openZip(file, { fingerprint: fingerprintPhantom(patients, seed), at: 'phantom.zip' });
+      return openArchive(file, {
+        ...options,
+        fingerprint: fingerprintPhantom(patients, seed),
+        at: 'phantom.zip',
+      });
     }
   }
 }
@@ -36,12 +39,17 @@ export async function fingerprintSource(source: Source, options: SourceOptions):
   options.signal?.throwIfAborted();
   switch (source.kind) {
     case 'local':
-      return (await isFolder(source.path)) ? fingerprintFolder(source.path) : fingerprintZip(source.path);
+      return (await isFolder(source.path)) ? fingerprintFolder(source.path) : fingerprintArchive(source.path);
     case 'http':
-      return fingerprintHttp(source, options);
+      return fingerprintRemote(httpArchive(source), options);
     case 'phantom':
       return fingerprintPhantom(source.patients, source.seed);
   }
+}
+
+async function openRemote(archive: RemoteArchive, options: SourceOptions): Promise<SourceListing> {
+  const { file, fingerprint } = await downloadArchive(archive, options);
+  return openArchive(file, { ...options, fingerprint, at: archive.at });
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -29,6 +29,11 @@ export interface SourceFile {
   bytes: number;
 }
 
+/** More than any data set has: a `path` that names the root of a disk ends here and not after an hour. */
+export const MAX_FILES = 500_000;
+/** Files are read into memory, and a buffer of Node 20 holds no more. */
+export const MAX_FILE_BYTES = 4 * 2 ** 30 - 1;
+
 /** `.DS_Store`, `._scan.nii`, `__MACOSX/…`: never data. */
 export function isHidden(path: string): boolean {
   return path.split('/').some((part) => part.startsWith('.') || part === '__MACOSX');

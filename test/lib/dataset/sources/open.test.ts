@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, truncate, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { phantomFiles } from '../../../../lib/dataset/phantom.ts';
@@ -71,9 +71,25 @@ describe('folder source', () => {
 
   it('says that nothing is at the path, by its last part only', async () => {
     const missing = local(join(scratch, 'secret-hospital', 'none'));
-    const message = /^none: found nothing at this path, .* Check `source.path`/;
+    const message = /^none: found nothing at this path \(ENOENT\), .* Check `source.path`/;
     await assertRejectsWithFault(openSource(missing, options), 'SOURCE_MISSING', message);
     await assertRejectsWithFault(fingerprintSource(missing, options), 'SOURCE_MISSING', message);
+  });
+
+  it('refuses a file larger than a buffer, before it reads any of it', async () => {
+    const folder = await dataFolder('large');
+    // Without a block on the disk.
+    await truncate(join(folder, 'ct-1', 'image.nii'), 5 * 2 ** 30);
+    const source = await openSource(local(folder), options);
+    const large = source.read('ct-1/image.nii');
+    await assertRejectsWithFault(large, 'SOURCE_TOO_LARGE', /^image\.nii: found a file of 5368709120 bytes/);
+  });
+
+  it('says that a file is gone which it listed', async () => {
+    const folder = await dataFolder('gone');
+    const source = await openSource(local(folder), options);
+    await unlink(join(folder, 'ct-1', 'image.nii'));
+    await assertRejectsWithFault(source.read('ct-1/image.nii'), 'SOURCE_FILE_MISSING');
   });
 
   it('takes a file that is no archive for a mistake', async () => {
