@@ -3,9 +3,10 @@ import { fingerprintArchive, openArchive } from './archive.ts';
 import { accessFault } from './faults.ts';
 import { fingerprintFolder, openFolder } from './folder.ts';
 import { httpArchive } from './http.ts';
+import { kaggleArchive, kaggleTerms } from './kaggle.ts';
 import { fingerprintPhantom, phantomArchive } from './phantom.ts';
 import { downloadArchive, fingerprintRemote, type RemoteArchive } from './remote-archive.ts';
-import type { Source, SourceListing, SourceOptions } from './source.ts';
+import type { Source, SourceAccess, SourceListing, SourceOptions } from './source.ts';
 
 /**
  * Opens a source for reading: lists its files after all checks, fetching or making the archive first where needed.
@@ -19,6 +20,12 @@ export async function openSource(source: Source, options: SourceOptions): Promis
       return (await isFolder(source.path)) ? openFolder(source.path) : openArchive(source.path, options);
     case 'http':
       return openRemote(httpArchive(source), options);
+    case 'kaggle': {
+      const { kaggle } = accessIn(options);
+      const archive = await kaggleArchive(source, kaggle);
+      const listing = await openRemote(archive, options);
+      return { ...listing, terms: () => kaggleTerms(source, archive, kaggle, options) };
+    }
     case 'phantom': {
       const { patients, seed } = source;
       const file = await phantomArchive(patients, seed, options.cacheDir);
@@ -42,6 +49,8 @@ export async function fingerprintSource(source: Source, options: SourceOptions):
       return (await isFolder(source.path)) ? fingerprintFolder(source.path) : fingerprintArchive(source.path);
     case 'http':
       return fingerprintRemote(httpArchive(source), options);
+    case 'kaggle':
+      return fingerprintRemote(await kaggleArchive(source, accessIn(options).kaggle), options);
     case 'phantom':
       return fingerprintPhantom(source.patients, source.seed);
   }
@@ -50,6 +59,11 @@ export async function fingerprintSource(source: Source, options: SourceOptions):
 async function openRemote(archive: RemoteArchive, options: SourceOptions): Promise<SourceListing> {
   const { file, fingerprint } = await downloadArchive(archive, options);
   return openArchive(file, { ...options, fingerprint, at: archive.at });
+}
+
+function accessIn({ access }: SourceOptions): SourceAccess {
+  if (!access) throw new RangeError('this source is read by the io worker');
+  return access;
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -1,13 +1,23 @@
+import type { KaggleAccess } from './kaggle-credentials.ts';
+
 /** Where a data set's files come from. Shaped like `SourceConfig` of the run configuration. */
 export type Source =
   | { kind: 'local'; path: string }
   | { kind: 'http'; url: string; sha256?: string | undefined }
+  | { kind: 'kaggle'; dataset: string; version?: number | undefined; sha256?: string | undefined }
   | { kind: 'phantom'; patients: number; seed: number };
+
+/** What the io worker may use to get at sources; other machines have none. */
+export interface SourceAccess {
+  readonly kaggle: KaggleAccess;
+}
 
 export interface SourceOptions {
   /** Downloads and generated archives are kept here and used again. */
   cacheDir: string;
   signal?: AbortSignal | undefined;
+  /** Needed for what asks who one is. */
+  access?: SourceAccess | undefined;
   /** Called while an archive is downloaded; `total` is null where the server does not say. */
   onProgress?: ((doneBytes: number, totalBytes: number | null) => void) | undefined;
 }
@@ -20,6 +30,8 @@ export interface SourceListing {
   files: SourceFile[];
   /** @throws Fault SOURCE_FILE_MISSING, and what the kind of source may meet (ZIP_…). */
   read(path: string): Promise<Uint8Array>;
+  /** What the keeper of the data says of their use, beside what stands in the files. */
+  terms?(): Promise<string | null>;
   close(): Promise<void>;
 }
 
