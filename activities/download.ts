@@ -20,7 +20,7 @@ export const createDownload = (deps: ActivityDeps) =>
   activity(DownloadInput, async ({ spec }, attempt): Promise<DownloadResult> => {
     const secret = deps.patientKey ?? missingSecret();
     const { source, dataset } = await deps.artifacts.getJson(spec, DatasetSpec);
-    const listing = await openSource(source, { cacheDir: deps.cacheDir, signal: attempt.signal });
+    const listing = await openSource(source, { cacheDir: deps.cacheDir, signal: attempt.signal, access: deps.sources });
     try {
       const { value, reused, seconds } = await deps.artifacts.memo<Result>({
         stage: 'download',

@@ -5,17 +5,35 @@ import { z } from 'zod';
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,40}$/, 'use lower-case letters, digits and hyphens, at most 41');
 const relativePath = z.string().min(1);
 
+/** What an archive must hash to. */
+const sha256 = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .optional();
+
 export const SourceConfig = z.discriminatedUnion('kind', [
   /** A folder, or an archive (.zip, .tar, .tar.gz), on the io worker's machine. */
   z.strictObject({ kind: z.literal('local'), path: z.string().min(1) }),
   /** An archive over HTTP(S); with `sha256` the download is verified. */
+  z.strictObject({ kind: z.literal('http'), url: z.url(), sha256 }),
+  /** A data set of Kaggle, fetched with the io worker's account. */
   z.strictObject({
-    kind: z.literal('http'),
-    url: z.url(),
-    sha256: z
-      .string()
-      .regex(/^[0-9a-f]{64}$/)
-      .optional(),
+    kind: z.literal('kaggle'),
+    dataset: z.string().regex(/^[\w-]+\/[\w-]+$/, 'owner/slug, as the address of its page ends'),
+    /** Default: the newest. */
+    version: z.int().positive().optional(),
+    sha256,
+  }),
+  /** An archive or a folder in a bucket, on any server that speaks S3. */
+  z.strictObject({
+    kind: z.literal('s3'),
+    bucket: z.string().min(3).max(63),
+    /** Of the archive, or the folder that holds the files; empty: the whole bucket. */
+    key: z.string().max(1024).default(''),
+    /** Default: the server of the io worker's environment. */
+    endpoint: z.url({ protocol: /^https?$/ }).optional(),
+    region: z.string().min(1).optional(),
+    sha256,
   }),
   /** The generated chest-CT phantom: no patient, no download. */
   z.strictObject({

@@ -5,7 +5,7 @@ import type { RunConfig } from '../../contracts/config.ts';
 import type { RunSettings } from '../../contracts/pipeline.ts';
 import type { DatasetSpec } from '../../contracts/stages.ts';
 import { canonicalJson } from '../../lib/artifacts/canonical-json.ts';
-import { fingerprintSource } from '../../lib/dataset/sources/open.ts';
+import { fingerprintSource, isOnThisMachine } from '../../lib/dataset/sources/open.ts';
 import { hubSuggestion, parseReference } from '../../lib/pretrained/reference.ts';
 import { configFault } from './explain.ts';
 
@@ -27,8 +27,8 @@ export async function prepareRun(config: RunConfig, cwd = process.cwd()): Promis
   const { name, device, dataset, split, slices, prompts, training } = config;
   const settings: RunSettings = { split, model, device, slices, prompts, training };
   const spec: DatasetSpec = { source, dataset };
-  // An HTTP source may need the network and credentials of the io worker: its state is looked at there.
-  const data = source.kind === 'http' ? null : await fingerprintSource(source, { cacheDir: '' });
+  // Other sources may need the network and the accounts of the io worker: their state is looked at there.
+  const data = isOnThisMachine(source) ? await fingerprintSource(source, { cacheDir: '' }) : null;
   const digest = createHash('sha256').update(canonicalJson({ name, spec, settings, data })).digest('hex');
   return { config, spec, settings, run: `${name}-${digest.slice(0, 12)}` };
 }

@@ -71,7 +71,7 @@ export function errnoOf(error: unknown): string | null {
 }
 
 /** Creates the file where it is missing and never cuts it; `a` alone would ignore the offsets. */
-async function openForWriting(path: string): Promise<FileHandle> {
+export async function openForWriting(path: string): Promise<FileHandle> {
   await (await open(path, 'a')).close();
   return open(path, 'r+');
 }

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { fingerprintArchive, openArchive } from './archive.ts';
+import { fingerprintBucketSource, openBucketSource } from './bucket.ts';
 import { accessFault } from './faults.ts';
 import { fingerprintFolder, openFolder } from './folder.ts';
 import { httpArchive } from './http.ts';
@@ -26,6 +27,8 @@ export async function openSource(source: Source, options: SourceOptions): Promis
       const listing = await openRemote(archive, options);
       return { ...listing, terms: () => kaggleTerms(source, archive, kaggle, options) };
     }
+    case 's3':
+      return openBucketSource(accessIn(options).openBucket(source), source, options);
     case 'phantom': {
       const { patients, seed } = source;
       const file = await phantomArchive(patients, seed, options.cacheDir);
@@ -51,6 +54,8 @@ export async function fingerprintSource(source: Source, options: SourceOptions):
       return fingerprintRemote(httpArchive(source), options);
     case 'kaggle':
       return fingerprintRemote(await kaggleArchive(source, accessIn(options).kaggle), options);
+    case 's3':
+      return fingerprintBucketSource(accessIn(options).openBucket(source), source, options);
     case 'phantom':
       return fingerprintPhantom(source.patients, source.seed);
   }
@@ -60,6 +65,9 @@ async function openRemote(archive: RemoteArchive, options: SourceOptions): Promi
   const { file, fingerprint } = await downloadArchive(archive, options);
   return openArchive(file, { ...options, fingerprint, at: archive.at });
 }
+
+/** Read without a network and without an account. */
+export const isOnThisMachine = ({ kind }: Source): boolean => kind === 'local' || kind === 'phantom';
 
 function accessIn({ access }: SourceOptions): SourceAccess {
   if (!access) throw new RangeError('this source is read by the io worker');

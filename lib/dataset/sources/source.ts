@@ -1,15 +1,20 @@
+import type { Bucket, BucketPlace, BucketSource } from './bucket.ts';
+import type { KaggleSource } from './kaggle.ts';
 import type { KaggleAccess } from './kaggle-credentials.ts';
 
 /** Where a data set's files come from. Shaped like `SourceConfig` of the run configuration. */
 export type Source =
   | { kind: 'local'; path: string }
   | { kind: 'http'; url: string; sha256?: string | undefined }
-  | { kind: 'kaggle'; dataset: string; version?: number | undefined; sha256?: string | undefined }
+  | ({ kind: 'kaggle' } & KaggleSource)
+  | ({ kind: 's3' } & BucketSource)
   | { kind: 'phantom'; patients: number; seed: number };
 
 /** What the io worker may use to get at sources; other machines have none. */
 export interface SourceAccess {
   readonly kaggle: KaggleAccess;
+  /** Any bucket on any server; which account asks is the worker's business. */
+  openBucket(place: BucketPlace): Bucket;
 }
 
 export interface SourceOptions {

@@ -32,7 +32,10 @@ let caches = 0;
 const optionsOf = (kaggle: Kaggle, access: Partial<KaggleAccess> = ACCOUNT): RemoteOptions => ({
   cacheDir: join(scratch, `cache-${caches++}`),
   ...{ backOffMs: 5, idleMs: 250 },
-  access: { kaggle: { ...NOBODY, endpoint: kaggle.url, ...access } },
+  access: {
+    kaggle: { ...NOBODY, endpoint: kaggle.url, ...access },
+    openBucket: () => assert.fail('no bucket is asked'),
+  },
 });
 const lungs = (more: { version?: number; sha256?: string } = {}) =>
   ({ kind: 'kaggle', dataset: LUNGS, ...more }) as const;
