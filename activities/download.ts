@@ -2,13 +2,14 @@ import { basename } from 'node:path';
 import { DatasetSpec, DownloadInput, DownloadResult, type PatientFiles } from '../contracts/stages.ts';
 import { pairPatients } from '../lib/dataset/pairing.ts';
 import { patientKey, uniquePatientKeys } from '../lib/dataset/patient-key.ts';
+import { licenceText } from '../lib/dataset/sources/licence.ts';
 import { openSource } from '../lib/dataset/sources/open.ts';
 import type { SourceListing } from '../lib/dataset/sources/source.ts';
 import { Fault } from '../lib/fault.ts';
 import { type Attempt, activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 
-const VERSION = 1;
+const VERSION = 2;
 const Result = DownloadResult.omit({ reused: true, seconds: true });
 type Result = Omit<DownloadResult, 'reused' | 'seconds'>;
 
@@ -68,7 +69,12 @@ async function store(
     const files = await artifacts.putJson('patient-files', { patient, image, mask, labels: pair.labels });
     patients.push({ patient, files, split: pair.split ?? null });
   }
-  return { patients, fingerprint: listing.fingerprint, ...tally };
+  const licence = await licenceText(listing, signal);
+  return {
+    ...{ patients, fingerprint: listing.fingerprint, ...tally },
+    licence:
+      licence === null ? null : await artifacts.put('licence', Buffer.from(licence), 'text/plain; charset=utf-8'),
+  };
 }
 
 function missingSecret(): never {
