@@ -40,7 +40,7 @@ export function renderVolume(path: string, facts: VolumeFacts): string {
 
 export function renderDataset(
   path: string,
-  { layout, dataset, patients, leftOver, split, splitFault }: DatasetFacts,
+  { layout, doubt, others, dataset, patients, leftOver, split, splitFault }: DatasetFacts,
 ): string {
   const partOf = (id: string): string =>
     (['train', 'val', 'test'] as const).find((part) => split?.[part].includes(id)) ?? '';
@@ -62,8 +62,15 @@ export function renderDataset(
   else if (splitFault) lines.push(pc.red(`✗ ${splitFault.message}`));
   for (const { path: file, why } of leftOver.slice(0, 20)) lines.push(pc.dim(`  not used: ${file} (${why})`));
   if (leftOver.length > 20) lines.push(pc.dim(`  and ${leftOver.length - 20} more files`));
+  if (doubt !== null && layout !== null) {
+    lines.push(pc.yellow(`! A run needs to be told what is meant: ${doubt}`));
+    for (const { pattern, pairs } of others.slice(0, 5)) {
+      if (pattern) lines.push(pc.dim(`  may be meant: ${pattern.image} with ${pattern.mask} (${pairs} pairs)`));
+    }
+  }
   if (dataset?.pattern) {
-    lines.push('', 'For the configuration:', configurationText({ pattern: dataset.pattern }));
+    const head = doubt === null ? 'For the configuration, or found again without it:' : 'For the configuration:';
+    lines.push('', head, configurationText({ pattern: dataset.pattern }));
   }
   return lines.join('\n');
 }

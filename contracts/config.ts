@@ -60,13 +60,15 @@ export const PatientConfig = z.strictObject({
 export const DatasetConfig = z.strictObject({
   /** What is segmented, e.g. `lungs`; shown in titles and file names. */
   target: name,
+  /** How patients are found where neither `patients` nor `pattern` says it: by the only layout that explains every scan. */
+  layout: z.literal('auto').optional(),
   /** Either the patients one by one ... */
   patients: z.array(PatientConfig).min(1).optional(),
-  /** ... or a pair of patterns with `{patient}` in each, relative to the source. */
+  /** ... or a pair of patterns with `{patient}` in each, relative to the source; `*` is any part of a name. */
   pattern: z
     .strictObject({ image: relativePath.includes('{patient}'), mask: relativePath.includes('{patient}') })
     .optional(),
-  /** Foreground label values for `pattern`. */
+  /** Foreground label values for `pattern` and `layout`. */
   labels: z.array(z.int()).min(1).optional(),
 });
 export type DatasetConfig = z.infer<typeof DatasetConfig>;
@@ -185,11 +187,13 @@ export const RunConfig = z
   })
   .check((context) => {
     const { device, model } = context.value;
-    const { patients, pattern } = context.value.dataset;
+    const { patients, pattern, layout } = context.value.dataset;
     const issue = (path: (string | number)[], message: string) =>
       context.issues.push({ code: 'custom', input: context.value, path, message });
     if (model.precision === 'int8' && device !== 'cpu') issue(['model', 'precision'], 'int8 is for device cpu');
-    if (!patients === !pattern) issue(['dataset'], 'give either `patients` or `pattern`');
+    if ([patients, pattern, layout].filter(Boolean).length > 1) {
+      issue(['dataset'], 'give one of `patients`, `pattern` and `layout`');
+    }
     if (patients) {
       const named = patients.filter((patient) => patient.split).length;
       if (named > 0 && named < patients.length) {

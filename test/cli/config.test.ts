@@ -112,7 +112,7 @@ const CASES: Case[] = [
     'patients and a pattern at once',
     GOOD.replace('target: lungs', 'target: lungs\n  patients: [{ id: a, image: a, mask: b }]'),
     [],
-    'dataset: found a contradiction, expected give either `patients` or `pattern`. Correct `dataset`. [CONFIG]',
+    'dataset: found a contradiction, expected give one of `patients`, `pattern` and `layout`. Correct `dataset`. [CONFIG]',
   ],
   [
     'one patient under two entries',
