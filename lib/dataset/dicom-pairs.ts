@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { kindByName } from './layout-words.ts';
 import type { FoundLayout, FoundPatient } from './layouts.ts';
-import { isNifti, isSeriesFile } from './patterns.ts';
+import { isNifti, mayBeSlice } from './patterns.ts';
 
 /** A folder with the slices of a series. */
 interface Series {
@@ -17,7 +17,7 @@ interface Series {
 export function findDicomPairs(paths: readonly string[]): Omit<FoundLayout, 'leftOver'>[] {
   const folders = new Map<string, string[]>();
   for (const path of paths) {
-    if (isNifti(path) || !isSeriesFile(path) || isOtherFile(path)) continue;
+    if (!mayBeSlice(path)) continue;
     const folder = posix.dirname(path);
     const files = folders.get(folder);
     if (files) files.push(path);
@@ -96,8 +96,3 @@ function segFor({ folder }: Series, single: readonly string[]): string | null {
 }
 
 const only = (paths: readonly string[]): string | null => (paths.length === 1 ? paths[0]! : null);
-
-/** Slices are called `.dcm`, `.ima`, a number or a UID; a known extension of something else rules them out. */
-const isOtherFile = (path: string): boolean =>
-  /\.(txt|md|json|csv|tsv|xml|html?|pdf|png|jpe?g|zip|gz|py|ya?ml|nrrd|mha|mhd|raw)$/i.test(path) ||
-  /^(licen[cs]e|readme|copying|notice|citation|changes)$/i.test(posix.basename(path));

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { isNamedAfter, kindByName } from './layout-words.ts';
 import type { FoundPatient } from './layouts.ts';
-import { isNifti, matchPatterns } from './patterns.ts';
+import { isNifti, matchPatterns, mayBeSlice } from './patterns.ts';
 
 /** A file that belongs to no patient. */
 export interface LeftOver {
@@ -59,12 +59,6 @@ function reasonByName(path: string): Omit<LeftOver, 'path'> {
     if (/(?:^|\/)imagesTr\/[^/]*_(?!0000)\d{4}\.nii/.test(path)) return { why: 'another channel', harmless: false };
     return { why: 'fits no image or mask pattern', harmless: false };
   }
-  if (looksLikeSlice(path)) return { why: 'a DICOM file of no pair', harmless: false };
+  if (mayBeSlice(path)) return { why: 'a DICOM file of no pair', harmless: false };
   return { why: 'not a NIfTI file', harmless: true };
-}
-
-/** By its name alone: `.dcm`, `.ima`, `IM0001`, a number or a UID. */
-export function looksLikeSlice(path: string): boolean {
-  const name = posix.basename(path);
-  return /\.(dcm|dicom|ima)$/i.test(name) || /^[\d.]+$/.test(name) || /^(im|img|i|z|slice)[-_ ]?\d+$/i.test(name);
 }

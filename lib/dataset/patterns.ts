@@ -11,6 +11,15 @@ export function isSeriesFile(path: string): boolean {
   return !name.startsWith('.') && name.toUpperCase() !== 'DICOMDIR';
 }
 
+/** By its name alone: `.dcm`, `.ima`, or no extension (a number, a UID, `IM0001`), and not one of the files that data sets come with. */
+export function mayBeSlice(path: string): boolean {
+  if (!isSeriesFile(path)) return false;
+  const name = posix.basename(path);
+  const extension = /\.([a-z][a-z0-9]*)$/i.exec(name)?.[1]?.toLowerCase();
+  if (extension !== undefined) return ['dcm', 'dicom', 'ima'].includes(extension);
+  return !/^(licen[cs]e|readme|copying|notice|citation|changes)$/i.test(name);
+}
+
 export const isNifti = (path: string): boolean => /\.nii(\.gz)?$/i.test(path);
 
 /**
