@@ -13,7 +13,7 @@ const sha256 = z
 
 export const SourceConfig = z.discriminatedUnion('kind', [
   /** A folder, or an archive (.zip, .tar, .tar.gz), on the io worker's machine. */
-  z.strictObject({ kind: z.literal('local'), path: z.string().min(1) }),
+  z.strictObject({ kind: z.literal('local'), path: z.string().min(1), sha256 }),
   /** An archive over HTTP(S); with `sha256` the download is verified. */
   z.strictObject({ kind: z.literal('http'), url: z.url(), sha256 }),
   /** A data set of Kaggle, fetched with the io worker's account. */

@@ -42,7 +42,8 @@ export async function isFile(path: string): Promise<boolean> {
   );
 }
 
-async function checkDigest(file: string, at: string, sha256: string): Promise<void> {
+/** @throws Fault SOURCE_DIGEST */
+export async function checkDigest(file: string, at: string, sha256: string): Promise<void> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(file)) hash.update(chunk);
   const found = hash.digest('hex');

@@ -1,13 +1,16 @@
 import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { Fault } from '../../fault.ts';
 import { fingerprintArchive, openArchive } from './archive.ts';
 import { fingerprintBucketSource, openBucketSource } from './bucket.ts';
+import { checkDigest } from './cache.ts';
 import { accessFault } from './faults.ts';
 import { fingerprintFolder, openFolder } from './folder.ts';
 import { httpArchive } from './http.ts';
 import { kaggleArchive, kaggleTerms } from './kaggle.ts';
 import { fingerprintPhantom, phantomArchive } from './phantom.ts';
 import { downloadArchive, fingerprintRemote, type RemoteArchive } from './remote-archive.ts';
-import type { Source, SourceAccess, SourceListing, SourceOptions } from './source.ts';
+import type { LocalSource, Source, SourceAccess, SourceListing, SourceOptions } from './source.ts';
 
 /**
  * Opens a source for reading: lists its files after all checks, fetching or making the archive first where needed.
@@ -18,7 +21,7 @@ export async function openSource(source: Source, options: SourceOptions): Promis
   options.signal?.throwIfAborted();
   switch (source.kind) {
     case 'local':
-      return (await isFolder(source.path)) ? openFolder(source.path) : openArchive(source.path, options);
+      return openLocal(source, options);
     case 'http':
       return openRemote(httpArchive(source), options);
     case 'kaggle': {
@@ -59,6 +62,21 @@ export async function fingerprintSource(source: Source, options: SourceOptions):
     case 'phantom':
       return fingerprintPhantom(source.patients, source.seed);
   }
+}
+
+async function openLocal({ path, sha256 }: LocalSource, options: SourceOptions): Promise<SourceListing> {
+  const at = basename(path);
+  if (await isFolder(path)) {
+    if (sha256 === undefined) return openFolder(path);
+    const [found, fix] = ['a folder', 'Name an archive in `source.path`, or leave `source.sha256` out'];
+    throw new Fault('SOURCE_DIGEST', { at, found, expected: 'an archive, which has a hash', fix });
+  }
+  if (sha256 !== undefined) {
+    await checkDigest(path, at, sha256).catch((error: unknown) => {
+      throw accessFault(path, error);
+    });
+  }
+  return openArchive(path, options);
 }
 
 async function openRemote(archive: RemoteArchive, options: SourceOptions): Promise<SourceListing> {

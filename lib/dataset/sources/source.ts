@@ -4,11 +4,18 @@ import type { KaggleAccess } from './kaggle-credentials.ts';
 
 /** Where a data set's files come from. Shaped like `SourceConfig` of the run configuration. */
 export type Source =
-  | { kind: 'local'; path: string }
+  | ({ kind: 'local' } & LocalSource)
   | { kind: 'http'; url: string; sha256?: string | undefined }
   | ({ kind: 'kaggle' } & KaggleSource)
   | ({ kind: 's3' } & BucketSource)
   | { kind: 'phantom'; patients: number; seed: number };
+
+export interface LocalSource {
+  /** A folder, or an archive. */
+  readonly path: string;
+  /** Of an archive. */
+  readonly sha256?: string | undefined;
+}
 
 /** What the io worker may use to get at sources; other machines have none. */
 export interface SourceAccess {

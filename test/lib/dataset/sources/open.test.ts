@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, symlink, truncate, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -104,6 +105,23 @@ describe('folder source', () => {
     assert.deepEqual(source.files, [{ path: 'a/image.nii', bytes: 1 }]);
     assert.equal(source.fingerprint, await fingerprintSource(local(file), options));
     await source.close();
+  });
+});
+
+describe('a hash of a local source', () => {
+  it('is that of the archive, and a folder has none', async () => {
+    const file = join(scratch, 'hashed.zip');
+    const sha256 = createHash('sha256')
+      .update(await writeArchive(file, [{ path: 'a', content: 'x' }]))
+      .digest('hex');
+    const open = (path: string, hash: string) => openSource({ kind: 'local', path, sha256: hash }, options);
+    await (await open(file, sha256)).close();
+    await assertRejectsWithFault(open(file, '0'.repeat(64)), 'SOURCE_DIGEST', new RegExp(`^hashed\\.zip: .*${sha256}`));
+    await assertRejectsWithFault(
+      open(await dataFolder('unhashed'), sha256),
+      'SOURCE_DIGEST',
+      /^unhashed: found a folder/,
+    );
   });
 });
 
