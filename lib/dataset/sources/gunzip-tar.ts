@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { isFile } from './cache.ts';
+import { digestOf } from './digest.ts';
 import { checkRatio, checkTotal } from './entries.ts';
 import { accessFault, cacheFault } from './faults.ts';
 import { noTar, TAR_CODES, tarDamaged } from './tar-faults.ts';
@@ -19,12 +20,13 @@ export interface GunzipOptions {
 
 /** Unpacks a .tar.gz to a .tar in the cache, or finds it there. Gives its path. @throws Fault TAR_INVALID, TAR_DAMAGED, TAR_BOMB */
 export async function gunzipTar(file: string, options: GunzipOptions): Promise<string> {
-  const folder = join(options.cacheDir, 'tar');
-  const target = join(folder, `${options.fingerprint}.tar`);
-  if (await isFile(target)) return target;
-  const { size } = await stat(file).catch((error: unknown) => {
+  const { size, ino, ctimeMs } = await stat(file).catch((error: unknown) => {
     throw accessFault(file, error);
   });
+  const folder = join(options.cacheDir, 'tar');
+  // A fingerprint of name, size and date is not enough to take another file's content for this one's.
+  const target = join(folder, `${digestOf([options.fingerprint, size, ino, ctimeMs])}.tar`);
+  if (await isFile(target)) return target;
   const temporary = `${target}.${randomUUID()}.part`;
   try {
     await mkdir(folder, { recursive: true });
