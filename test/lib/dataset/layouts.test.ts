@@ -262,6 +262,11 @@ describe('a layout that does not', () => {
     });
   }
 
+  it('is doubted where another one explains every scan as well', () => {
+    const found = certain(['s1/ct.nii', 's1/liver.nii', 's1/liver.nii.gz'], 'liver');
+    assert.match('doubt' in found ? found.doubt : '', /^1 pair by .* as well as 1 pair by /);
+  });
+
   it('is doubted without a name that the data have', () => {
     const paths = ['DOE/JANE_ct.nii.gz', 'DOE/JANE_seg.nii.gz', 'DOE/JANE_other.nii.gz', 'ROE/RICHARD.jane', 'x.doe'];
     for (const some of [paths, paths.slice(3)]) {
