@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { SplitConfig } from '../../contracts/config.ts';
 import { type DatasetFacts, inspectDataset } from '../../lib/dataset/inspect.ts';
+import { isArchiveName } from '../../lib/dataset/sources/archive.ts';
 import { openSource } from '../../lib/dataset/sources/open.ts';
 import { looksLikeDicom } from '../../lib/volume/dicom.ts';
 import { inspectVolume, type VolumeFacts } from '../../lib/volume/inspect.ts';
@@ -34,7 +35,7 @@ async function isVolume(path: string): Promise<boolean> {
   const first = files[0]!;
   const info = await stat(first);
   if (!info.isFile()) return false;
-  if (files.length === 1 && resolve(path) === first) return !path.toLowerCase().endsWith('.zip');
+  if (files.length === 1 && resolve(path) === first) return !isArchiveName(path);
   return looksLikeDicom(await readFile(first));
 }
 
