@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 import { age } from './age.ts';
 import { tableStyle } from './table-style.ts';
@@ -20,6 +21,8 @@ export function renderRuns(runs: readonly ListedRun[], nowMs: number, columns = 
     cells: [status, stage ?? '', dice === null ? '' : dice.toFixed(3), age(new Date(started), nowMs)],
   }));
   for (const { run, cells } of rows) table.push([run, ...cells]);
-  if (table.width <= columns) return table.toString();
+  const text = table.toString();
+  // Not `table.width`: it counts the characters of the colours too.
+  if (stripVTControlCharacters(text.split('\n', 1)[0]!).length <= columns) return text;
   return rows.map(({ run, cells }) => `${run}\n  ${cells.filter((cell) => cell !== '').join('  ')}`).join('\n');
 }

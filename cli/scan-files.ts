@@ -1,6 +1,6 @@
 import { access, constants, readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { isSeriesFile } from '../lib/dataset/pairing.ts';
+import { isSeriesFile } from '../lib/dataset/patterns.ts';
 import { Fault } from '../lib/fault.ts';
 import { readVolumeFile } from '../lib/volume/read-file.ts';
 

@@ -51,6 +51,8 @@ export const DownloadResult = z.strictObject({
   fingerprint: z.string(),
   files: z.int(),
   bytes: z.int(),
+  /** What the data set says of its own use, as text; null where it says nothing, and in older results. */
+  licence: ArtifactRef.nullable().default(null),
   ...outcome,
 });
 export type DownloadResult = z.infer<typeof DownloadResult>;

@@ -159,6 +159,8 @@ async function fetchInputs(
   );
   const files = downloaded.patients.map(({ files }) => files);
   lineage.add('download', files, downloaded);
+  // Absent in results of older versions.
+  if (downloaded.licence) lineage.add('download', [downloaded.licence], { seconds: 0 });
   lineage.add('download', [imported.model.weights], imported);
   return { downloaded, model: imported.model };
 }

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { isArchiveName } from '../../lib/dataset/sources/archive.ts';
 import { looksLikeDicom } from '../../lib/volume/dicom.ts';
 import { inspectVolume } from '../../lib/volume/inspect.ts';
 import { readHead } from '../../lib/volume/read-file.ts';
@@ -28,7 +29,7 @@ const LOOKED_AT = 8;
 
 /** A file that is no archive, or a folder of DICOM files; with a NIfTI file among them it is a scan with its mask. */
 async function isVolume({ files, folder }: Scan): Promise<boolean> {
-  if (!folder) return !/\.zip$/i.test(files[0]!);
+  if (!folder) return !isArchiveName(files[0]!);
   if (files.some((file) => /\.nii(\.gz)?$/i.test(basename(file)))) return false;
   const heads = await Promise.all(files.slice(0, LOOKED_AT).map((file) => readHead(file, 132)));
   return heads.some(looksLikeDicom);

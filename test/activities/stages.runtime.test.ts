@@ -79,6 +79,12 @@ const compute: Compute = {
   },
 };
 
+/** Nobody's account at Kaggle, and these buckets. */
+const withoutAccess = (openBucket: () => ObjectStore): ActivityDeps['sources'] => ({
+  kaggle: { endpoint: 'http://127.0.0.1:1', username: null, key: null, token: null, configDir: '' },
+  openBucket,
+});
+
 /** A worker of its own over a store that it may share: nothing in memory is common to two of them. */
 function openWorker(store: ObjectStore, cacheDir: string): Activities {
   const artifacts = new ArtifactStore(store);
@@ -86,6 +92,7 @@ function openWorker(store: ObjectStore, cacheDir: string): Activities {
     ...{ artifacts, store, compute, cacheDir, threads: 2, modelsDir: MODELS },
     ...{ patientKey: 'a secret of many letters', hub: { endpoint: 'http://127.0.0.1:1', token: null } },
     openBucket: () => store,
+    sources: withoutAccess(() => store),
   };
   return createActivities(deps);
 }

@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { parse } from 'yaml';
 import { inspectCommand } from '../../cli/commands/inspect.ts';
 import { renderDataset } from '../../cli/inspect-text.ts';
 import { RunConfig } from '../../contracts/config.ts';
 import { phantomFiles } from '../../lib/dataset/phantom.ts';
+import { tarOf } from '../helpers/archives.ts';
 import { Home } from '../helpers/cli.ts';
 import { DICOM_IDENTITY } from '../helpers/dicom-fixtures.ts';
 import { GOLDEN } from '../helpers/nifti-fixtures.ts';
@@ -94,7 +96,7 @@ describe('samflow inspect FOLDER', () => {
       return `${patient}/${kind === 'IMG' ? 'ct' : 'mask'}.nii.gz`;
     });
     const { text } = await inspect(context, data, {});
-    const { dataset } = parse(text.split('For the configuration:\n')[1]!);
+    const { dataset } = parse(text.split(/For the configuration.*:\n/)[1]!);
     assert.deepEqual(dataset, { pattern: { image: '{patient}/ct.nii.gz', mask: '{patient}/mask.nii.gz' } });
     const config = { name: 'a', source: { kind: 'local', path: data }, dataset: { target: 'lungs', ...dataset } };
     assert.ok(RunConfig.safeParse(config).success);
@@ -102,9 +104,40 @@ describe('samflow inspect FOLDER', () => {
 
   it('prints a pattern with signs of YAML in it as it is', () => {
     const pattern = { image: "it's: {patient} #1.nii", mask: `${'long '.repeat(40)}{patient}.nii` };
-    const facts = { layout: 'a', dataset: { pattern }, patients: [], leftOver: [], split: null, splitFault: null };
-    const text = renderDataset('data', facts).split('For the configuration:\n')[1]!;
+    const none = { doubt: null, others: [], patients: [], leftOver: [], split: null, splitFault: null };
+    const facts = { ...none, layout: 'a', dataset: { pattern } };
+    const text = renderDataset('data', facts).split(/For the configuration.*:\n/)[1]!;
     assert.deepEqual(parse(text), { dataset: { pattern } });
+  });
+
+  it('reads an archive as the folder in it', async (context) => {
+    const archive = join(folder, 'set.tar.gz');
+    const tar = tarOf(files.map(({ path, bytes }) => ({ path: `set/${path}`, content: bytes })));
+    await writeFile(archive, gzipSync(tar));
+    const home = process.env.SAMFLOW_HOME;
+    process.env.SAMFLOW_HOME = folder;
+    context.after(() => {
+      if (home === undefined) delete process.env.SAMFLOW_HOME;
+      else process.env.SAMFLOW_HOME = home;
+    });
+    const { code, text } = await inspect(context, archive, { json: true });
+    const { layout, doubt, patients } = JSON.parse(text);
+    assert.deepEqual([code, layout, doubt, patients.length], [0, 'Kaggle finding-lungs', null, 3]);
+  });
+
+  it('names the files of no pair and why, the slices of a folder in one line, and what a run would not decide', async (context) => {
+    const data = await lay('odd', (path) => path);
+    await writeFile(join(data, '3d_images', 'IMG_0009.nii.gz'), files[0]!.bytes);
+    await mkdir(join(data, 'series'));
+    for (const name of ['1.dcm', '2.dcm', '3.dcm', '4.dcm']) await writeFile(join(data, 'series', name), '');
+    const { code, text } = await inspect(context, data, {});
+    assert.equal(code, 0);
+    assert.match(text, /not used: 3d_images\/IMG_0009\.nii\.gz \(an image without its mask\)/);
+    assert.match(text, /not used: series\/, 4 files \(a DICOM file of no pair\)/);
+    assert.match(
+      text,
+      /! A run needs to be told what is meant: 3 pairs by the layout “Kaggle finding-lungs”, but also/,
+    );
   });
 
   it('ends with exit code 2 where a patient cannot be used, and says why', async (context) => {
