@@ -71,21 +71,48 @@ export async function decodeInThreads(
   const workerData = await compiled;
   const waiting = batches.keys();
   const work = async (): Promise<void> => {
-    // Without this process's own options: no loader is needed there.
-    const thread = new Worker(new URL('./gdcm-thread.mjs', import.meta.url), { workerData, execArgv: [] });
+    const thread = idle.pop() ?? startThread(workerData);
+    thread.ref();
     try {
       for (const batch of waiting) {
         const frames = batches[batch]!;
         const stored = whole(await ask(thread, frames), frames);
         if (stored) take(batch, stored);
       }
+      rest(thread);
     } catch {
       // The thread is gone: what it would have done is left over.
-    } finally {
       await thread.terminate();
     }
   };
   await Promise.all(Array.from({ length: Math.min(threads, batches.length) }, work));
+}
+
+/** Threads without work, for the next series of a data set; they keep no process alive. */
+const idle: Worker[] = [];
+const IDLE_MS = 3000;
+
+/** Without this process's own options: no loader is needed there. */
+function startThread(workerData: Compiled): Worker {
+  const thread = new Worker(new URL('./gdcm-thread.mjs', import.meta.url), { workerData, execArgv: [] });
+  // One that ends while it rests is asked nothing more; what it ended with matters only to who waits for an answer.
+  thread.on('error', () => {});
+  thread.once('exit', () => forget(thread));
+  return thread;
+}
+
+function rest(thread: Worker): void {
+  thread.unref();
+  idle.push(thread);
+  setTimeout(() => {
+    if (forget(thread)) void thread.terminate();
+  }, IDLE_MS).unref();
+}
+
+function forget(thread: Worker): boolean {
+  const at = idle.indexOf(thread);
+  if (at >= 0) idle.splice(at, 1);
+  return at >= 0;
 }
 
 /** One answer for one question. */
