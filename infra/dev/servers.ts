@@ -197,10 +197,15 @@ function temporalArguments(stateDir: string, port: number, uiPort: number): stri
   return [
     ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', `${port}`, '--ui-port', `${uiPort}`],
     ...['--db-filename', join(stateDir, 'temporal.db'), '--log-level', 'warn'],
-    // A sequential activity takes 15 ms with it instead of 100.
-    ...['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=2000'],
+    ...Object.entries(TEMPORAL_SETTINGS).flatMap(([name, value]) => ['--dynamic-config-value', `${name}=${value}`]),
   ];
 }
+
+/** As in infra/compose/dynamic-config.yaml, where the reasons stand. */
+export const TEMPORAL_SETTINGS = {
+  'history.transferProcessorMaxPollRPS': 2000,
+  'matching.numTaskqueueWritePartitions': 1,
+} as const;
 
 function s3Arguments(stateDir: string, port: number, sidecar: boolean): string[] {
   return [

@@ -13,7 +13,8 @@ export interface DoubledActivities {
   close(): Promise<void>;
 }
 
-export async function openDoubled(workflows: string, activities: object): Promise<DoubledActivities> {
+/** @param slots activities that each queue's worker does at a time; the SDK's default is a hundred */
+export async function openDoubled(workflows: string, activities: object, slots?: number): Promise<DoubledActivities> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const { servers, close } = await startTestServers('temporal', SEARCH_ATTRIBUTES);
   const address = servers.temporalAddress;
@@ -25,6 +26,7 @@ export async function openDoubled(workflows: string, activities: object): Promis
       Worker.create({
         ...{ connection: native, taskQueue },
         ...(taskQueue === QUEUES.workflow ? { workflowsPath } : { activities }),
+        ...(slots !== undefined && { maxConcurrentActivityTaskExecutions: slots }),
       }),
     ),
   );

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
 import { POOLS } from '../../contracts/queues.ts';
+import { TEMPORAL_SETTINGS } from '../../infra/dev/servers.ts';
 import {
   edgesOf,
   isSource,
@@ -218,6 +219,12 @@ describe('the compose file', () => {
     ]);
     assert.equal(gpu.image, `samflow-worker-gpu:${VERSION}`);
     assert.match(DOCKERFILE, new RegExp(` AS ${gpu.build.target}$`, 'm'));
+  });
+
+  it('gives the Temporal server the settings of the embedded one', () => {
+    const settings: Yaml = parse(readRepositoryFile('infra/compose/dynamic-config.yaml'));
+    const values = Object.entries<Yaml>(settings).map(([name, [{ value }]]) => [name, value]);
+    assert.deepEqual(Object.fromEntries(values), TEMPORAL_SETTINGS);
   });
 
   it('runs shell scripts that parse', () => {
