@@ -75,7 +75,8 @@ describe('an update', () => {
 
   it('of several passes is that of their mean, and starts the sum again', () => {
     const settings = { kind: 'adam', weightDecay: 0.1, clipNorm: 1 } as const;
-    const mean = gradientAt(1).map((value, i) => (value + gradientAt(2)[i]! + gradientAt(3)[i]!) / 3);
+    const [second, third] = [gradientAt(2), gradientAt(3)];
+    const mean = gradientAt(1).map((value, i) => (value + second[i]! + third[i]!) / 3);
     const [apart, together] = [{ ...begin(), sum: new Float32Array(SIZE) }, begin()];
     for (const [pass, passes] of [
       [1, 0],
