@@ -1,5 +1,6 @@
 import type { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
 import type { ObjectStore } from '../lib/artifacts/store.ts';
+import type { SourceAccess } from '../lib/dataset/sources/source.ts';
 import type { Tasks } from './tasks.ts';
 
 /** All that activities need from outside; `workers/` makes it, tests make their own. */
@@ -16,6 +17,8 @@ export interface ActivityDeps {
   openBucket(bucket: string): ObjectStore;
   /** The Hugging Face hub; `token` is a secret. */
   readonly hub: { readonly endpoint: string; readonly token: string | null };
+  /** Accounts and buckets for sources; holds secrets. */
+  readonly sources: SourceAccess;
   /** Key of the patients' pseudonyms; only `download` needs it. */
   readonly patientKey: string | null;
   /** Threads of a model session. */

@@ -4,13 +4,14 @@ import { ArtifactRef } from '../contracts/artifact.ts';
 import { DatasetSpec, DownloadInput, DownloadResult, type PatientFiles } from '../contracts/stages.ts';
 import { pairPatients } from '../lib/dataset/pairing.ts';
 import { patientKey, uniquePatientKeys } from '../lib/dataset/patient-key.ts';
+import { licenceText } from '../lib/dataset/sources/licence.ts';
 import { openSource } from '../lib/dataset/sources/open.ts';
 import type { SourceListing } from '../lib/dataset/sources/source.ts';
 import { Fault } from '../lib/fault.ts';
 import { type Attempt, activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 
-const VERSION = 1;
+const VERSION = 2;
 /** What the memo keeps: the result, and every file by itself, so that one that is gone is fetched again. */
 const Result = DownloadResult.omit({ reused: true, seconds: true }).extend({
   /** Empty in manifests of older versions. */
@@ -26,7 +27,7 @@ export const createDownload = (deps: ActivityDeps) =>
   activity(DownloadInput, async ({ spec }, attempt): Promise<DownloadResult> => {
     const secret = deps.patientKey ?? missingSecret();
     const { source, dataset } = await deps.artifacts.getJson(spec, DatasetSpec);
-    const listing = await openSource(source, { cacheDir: deps.cacheDir, signal: attempt.signal });
+    const listing = await openSource(source, { cacheDir: deps.cacheDir, signal: attempt.signal, access: deps.sources });
     try {
       const { value, reused, seconds } = await deps.artifacts.memo<Result>({
         stage: 'download',
@@ -78,7 +79,11 @@ async function store(
     const files = await artifacts.putJson('patient-files', { patient, image, mask, labels: pair.labels });
     patients.push({ patient, files, split: pair.split ?? null });
   }
-  return { patients, fingerprint: listing.fingerprint, ...tally, stored };
+  const licence = await licenceText(listing, signal);
+  const kept =
+    licence === null ? null : await artifacts.put('licence', Buffer.from(licence), 'text/plain; charset=utf-8');
+  if (kept) stored.push(kept);
+  return { patients, fingerprint: listing.fingerprint, ...tally, licence: kept, stored };
 }
 
 function missingSecret(): never {

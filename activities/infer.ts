@@ -6,7 +6,7 @@ import type { ActivityDeps } from './deps.ts';
 import type { Sessions } from './sessions.ts';
 import type { Plan } from './tasks.ts';
 
-const VERSION = 3;
+const VERSION = 4;
 const Result = InferResult.omit({ reused: true, seconds: true, patient: true });
 /** Slices encoded in one go. */
 const BATCH = 8;
@@ -26,15 +26,20 @@ export const createInfer = (deps: ActivityDeps, sessions: Sessions) =>
       signal,
       compute: async () => {
         const model = await artifacts.getJson(ref, ModelPackage);
-        const { slices, prompts, prior, target } = model;
+        const { slices, prompts, prior, target, postProcess, evaluation: setting } = model;
         const plan = await compute.run('plan', { volume: await artifacts.get(volume), slices, prompts, prior }, signal);
         const segmented = await segment(plan, model, probability, sessions, attempt);
         const { axis, rows } = plan;
         const grid = { volume: await artifacts.get(volume), axis, index: rows.map(({ index }) => index) };
-        const { files, ...facts } = await compute.run('mask', { ...segmented, ...grid, target }, signal);
+        const { files, ...facts } = await compute.run(
+          'mask',
+          { ...segmented, ...grid, target, setting, postProcess },
+          signal,
+        );
         const put = (kind: keyof typeof files) => artifacts.put(kind, files[kind]!, 'application/gzip');
         return {
           ...facts,
+          postProcess,
           mask: await put('mask'),
           ...(files.probability && { probability: await put('probability') }),
           promptedSlices: rows.length,

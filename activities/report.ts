@@ -8,7 +8,7 @@ import { activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 import { readTensors } from './models.ts';
 
-const VERSION = 2;
+const VERSION = 3;
 const Result = ReportResult.pick({ report: true });
 
 /** One self-contained HTML file of what the run gave. */

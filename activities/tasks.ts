@@ -1,4 +1,3 @@
-import type { Overlap } from '../contracts/stages.ts';
 import { automaticBoxes, type BoxPrior, priorOf } from '../lib/dataset/automatic-prompts.ts';
 import type { Box } from '../lib/dataset/components.ts';
 import { boxesOf, type Prompt, type PromptsSetting } from '../lib/dataset/prompts.ts';
@@ -16,13 +15,28 @@ import { decodeVolume, encodeVolume, type PatientFiles, readPatientVolume } from
 import { overlap } from '../lib/metrics/overlap.ts';
 import { renderReport } from '../lib/report/render-report.ts';
 import type { ReportData } from '../lib/report/report-data.ts';
+import { cleanMask, type PostProcess } from '../lib/volume/clean-mask.ts';
 import { writeMaskOnNativeGrid, writeProbabilityOnNativeGrid } from '../lib/volume/nifti-write.ts';
+import { cleanedDices, diceAndIou, type ScoreSetting, score, summarise, volumeScores } from './scoring.ts';
 
 /**
  * What runs in compute threads: library functions from bytes to bytes, and nothing else. A thread knows neither Temporal
  * nor the store. Artifacts go in and out in their stored form, which is one buffer that moves between threads for free.
  */
-export const tasks = { convert, slice, digests, prompts, boxes, prior, plan, score, mask, report };
+export const tasks = {
+  convert,
+  slice,
+  digests,
+  prompts,
+  boxes,
+  prior,
+  plan,
+  score,
+  cleanedDices,
+  summarise,
+  mask,
+  report,
+};
 export type Tasks = typeof tasks;
 
 type Triple = [number, number, number];
@@ -83,20 +97,7 @@ function plan(o: { volume: Uint8Array; slices: SlicesSetting; prompts: PromptsSe
   return { height, width, axis, rows: rows.filter((row) => row.boxes.length > 0) };
 }
 
-/** Scores predictions [N, H, W] slice by slice and over the whole volume; a slice without a prediction counts as empty. */
-function score(o: { volume: Uint8Array; slices: Uint8Array; predictions: readonly Uint8Array[] }) {
-  const stack = decodeSlices(o.slices);
-  const volume = decodeVolume(o.volume);
-  const truth = volume.mask!;
-  return o.predictions.map((prediction) => ({
-    volume: scores(overlap(unsliceMask(prediction, stack.index, volume, stack.axis), truth)),
-    slices: rowsOf(stack, ({ mask }, _, row) =>
-      scores(overlap(prediction.subarray(row * mask.length, (row + 1) * mask.length), mask)),
-    ),
-  }));
-}
-
-/** A mask by slices onto the scan's own grid, and its probabilities where there are any. */
+/** A mask by slices, post-processed, onto the scan's own grid, and its probabilities, as they came, where there are any. */
 function mask(o: {
   volume: Uint8Array;
   masks: Uint8Array;
@@ -104,25 +105,29 @@ function mask(o: {
   index: readonly number[];
   axis: SliceAxis;
   target: string;
+  setting: ScoreSetting;
+  postProcess: PostProcess | null;
 }) {
   const volume = decodeVolume(o.volume);
-  const voxels = unsliceMask(o.masks, o.index, volume, o.axis);
+  const found = unsliceMask(o.masks, o.index, volume, o.axis);
+  const voxels = o.postProcess ? cleanMask(found, volume.shape, volume.spacingMm, o.postProcess) : found;
   const probabilities = o.probabilities && unsliceMask(o.probabilities, o.index, volume, o.axis);
+  const scored = volume.mask && volumeScores(voxels, volume, o.setting, null);
   return {
     files: {
       mask: writeMaskOnNativeGrid(voxels, volume, [{ label: 1, name: o.target }]),
       probability: probabilities && writeProbabilityOnNativeGrid(probabilities, volume),
     },
     foregroundVoxels: countForeground(voxels),
-    overlap: volume.mask && scores(overlap(voxels, volume.mask)),
+    overlap: scored && diceAndIou(scored),
+    overlapBefore: volume.mask && diceAndIou(overlap(found, volume.mask)),
+    scores: scored,
   };
 }
 
 function report(data: ReportData): Uint8Array {
   return new TextEncoder().encode(renderReport(data));
 }
-
-const scores = ({ dice, iou }: Overlap): Overlap => ({ dice, iou });
 
 function countForeground(mask: Uint8Array): number {
   let count = 0;

@@ -38,7 +38,7 @@ export async function runPlainly(prepared: PreparedRun, config: WorkerConfig, cl
 
   const started = performance.now();
   const { name, dataset } = prepared.config;
-  const { model: modelConfig, slices, prompts, training, split: how } = prepared.settings;
+  const { model: modelConfig, slices, prompts, training, evaluation, split: how } = prepared.settings;
   const spec = await deps.artifacts.putJson('dataset-spec', prepared.spec);
   const [downloaded, { model }] = await Promise.all([
     call('download', { spec }),
@@ -57,19 +57,26 @@ export async function runPlainly(prepared: PreparedRun, config: WorkerConfig, cl
   const encoded = new Map<string, Awaited<ReturnType<typeof encodePatient>>>();
   for (const { patient, sliced } of patients) encoded.set(patient, await encodePatient(patient, sliced));
   const pick = (keys: readonly string[]) => keys.map((key) => encoded.get(key)!);
-  const test = groups.test.map((key) => ({
-    ...encoded.get(key)!,
-    volume: patients.find(({ patient }) => patient === key)!.volume,
-  }));
+  const scanned = (keys: readonly string[]) =>
+    keys.map((key) => ({
+      ...encoded.get(key)!,
+      volume: patients.find(({ patient }) => patient === key)!.volume,
+    }));
+  const test = scanned(groups.test);
   const { weights, curves, bestEpoch } = await call('fineTune', {
     ...{ model, prompts, training },
     train: pick(groups.train),
     val: pick(groups.val),
   });
-  const evaluated = await call('evaluate', { model, weights, test, prompts });
+  const evaluated = await call('evaluate', {
+    ...{ model, weights, test, prompts, evaluation },
+    structures: [{ name: dataset.target, label: null }],
+    val: scanned(groups.val),
+  });
   const metrics = { zeroShot: evaluated.zeroShot, fineTuned: evaluated.fineTuned };
   const packaged = await call('package', {
-    ...{ name, target: dataset.target, model, weights, metrics, slices, prompts },
+    ...{ name, target: dataset.target, model, weights, metrics, slices, prompts, evaluation },
+    postProcess: evaluated.postProcess ?? null,
     train: pick(groups.train).map(({ patient, slices }) => ({ patient, slices })),
     learnedFrom: [...groups.train, ...groups.val],
     heldOut: groups.test,

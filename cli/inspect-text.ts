@@ -1,46 +1,13 @@
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import Table from 'cli-table3';
 import pc from 'picocolors';
 import { stringify } from 'yaml';
 import type { DatasetFacts } from '../lib/dataset/inspect.ts';
-import type { VolumeFacts } from '../lib/volume/inspect.ts';
 import { tableStyle } from './table-style.ts';
-
-const number = (value: number): string => String(Number(value.toPrecision(6)));
-
-export function renderVolume(path: string, facts: VolumeFacts): string {
-  const { kind, shape, dtype, byteOrder, zooms, axcodes, affine, min, max, mean, sliceAxis, labels, notes } = facts;
-  const axis = (at: number): string => `array axis ${at} (${shape[at]} slices)`;
-  const rows: [string, string][] = [
-    ['kind', kind],
-    ['shape', shape.join(' x ')],
-    ['voxels', `${dtype}, ${byteOrder}-endian`],
-    ['spacing', `${zooms.map(number).join(' x ')} mm`],
-    ['axes', `${axcodes} (directions in which they grow)`],
-    [
-      'affine',
-      affine
-        .slice(0, 3)
-        .map((row) => `[${row.map(number).join(', ')}]`)
-        .join(' '),
-    ],
-    ['intensity', `${number(min)} to ${number(max)}, mean ${number(mean)}`],
-    ['axial', axis(sliceAxis.axial)],
-    ['coronal', axis(sliceAxis.coronal)],
-    ['sagittal', axis(sliceAxis.sagittal)],
-  ];
-  if (labels) rows.push(['labels', labels.map(({ value, voxels }) => `${value} (${voxels})`).join(', ')]);
-  if (facts.nonFiniteVoxels > 0) rows.push(['not finite', `${facts.nonFiniteVoxels} voxels`]);
-  return [
-    pc.bold(basename(path)),
-    ...rows.map(([name, value]) => `  ${name.padEnd(10)}  ${value}`),
-    ...notes.map((note) => pc.yellow(`  ! ${note}`)),
-  ].join('\n');
-}
 
 export function renderDataset(
   path: string,
-  { layout, dataset, patients, leftOver, split, splitFault }: DatasetFacts,
+  { layout, doubt, others, dataset, patients, leftOver, split, splitFault }: DatasetFacts,
 ): string {
   const partOf = (id: string): string =>
     (['train', 'val', 'test'] as const).find((part) => split?.[part].includes(id)) ?? '';
@@ -60,12 +27,34 @@ export function renderDataset(
   }
   if (patients.length === 0) lines.push('Say which files belong together: samflow inspect PATH --config CONFIG');
   else if (splitFault) lines.push(pc.red(`✗ ${splitFault.message}`));
-  for (const { path: file, why } of leftOver.slice(0, 20)) lines.push(pc.dim(`  not used: ${file} (${why})`));
-  if (leftOver.length > 20) lines.push(pc.dim(`  and ${leftOver.length - 20} more files`));
+  const unused = leftOverLines(leftOver);
+  lines.push(...unused.slice(0, 20).map((line) => pc.dim(line)));
+  if (unused.length > 20) lines.push(pc.dim(`  and ${unused.length - 20} more lines like these`));
+  if (doubt !== null && layout !== null) {
+    lines.push(pc.yellow(`! A run needs to be told what is meant: ${doubt}`));
+    for (const { pattern, pairs } of others.slice(0, 5)) {
+      if (pattern) lines.push(pc.dim(`  may be meant: ${pattern.image} with ${pattern.mask} (pairs: ${pairs})`));
+    }
+  }
   if (dataset?.pattern) {
-    lines.push('', 'For the configuration:', configurationText({ pattern: dataset.pattern }));
+    const head = doubt === null ? 'For the configuration, or found again without it:' : 'For the configuration:';
+    lines.push('', head, configurationText({ pattern: dataset.pattern }));
   }
   return lines.join('\n');
+}
+
+/** A line for each file; the slices of a folder share one. */
+function leftOverLines(leftOver: DatasetFacts['leftOver']): string[] {
+  const groups = new Map<string, string[]>();
+  for (const { path, why } of leftOver) {
+    const group = JSON.stringify([dirname(path), why]);
+    groups.set(group, [...(groups.get(group) ?? []), path]);
+  }
+  return [...groups].flatMap(([group, paths]) => {
+    const [folder, why] = JSON.parse(group) as [string, string];
+    if (paths.length > 3) return [`  not used: ${folder}/, ${paths.length} files (${why})`];
+    return paths.map((path) => `  not used: ${path} (${why})`);
+  });
 }
 
 /** To be copied into a configuration. Values go through the YAML library: a pattern may begin with `{`, which YAML reads as a map. */

@@ -95,7 +95,8 @@ export function outcomeJson(
     const { status, code, message, file } = outcome.failure;
     return JSON.stringify({ run, status, stages: [], metrics: null, report: null, failure: { code, message, file } });
   }
-  const { metrics } = outcome.result;
+  const { summaries } = outcome.result;
+  const metrics = { ...outcome.result.metrics, ...(summaries && { summaries }) };
   const stages = outcome.result.stages.map(({ name, seconds, reused }) => ({ name, seconds, reused }));
   return JSON.stringify({ run, status: 'completed', stages, metrics, report: outcome.files.report });
 }

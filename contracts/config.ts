@@ -5,17 +5,35 @@ import { z } from 'zod';
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,40}$/, 'use lower-case letters, digits and hyphens, at most 41');
 const relativePath = z.string().min(1);
 
+/** What an archive must hash to. */
+const sha256 = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .optional();
+
 export const SourceConfig = z.discriminatedUnion('kind', [
-  /** A folder, or a .zip file, on the io worker's machine. */
-  z.strictObject({ kind: z.literal('local'), path: z.string().min(1) }),
-  /** A .zip archive over HTTP(S); with `sha256` the download is verified. */
+  /** A folder, or an archive (.zip, .tar, .tar.gz), on the io worker's machine. */
+  z.strictObject({ kind: z.literal('local'), path: z.string().min(1), sha256 }),
+  /** An archive over HTTP(S); with `sha256` the download is verified. */
+  z.strictObject({ kind: z.literal('http'), url: z.url(), sha256 }),
+  /** A data set of Kaggle, fetched with the io worker's account. */
   z.strictObject({
-    kind: z.literal('http'),
-    url: z.url(),
-    sha256: z
-      .string()
-      .regex(/^[0-9a-f]{64}$/)
-      .optional(),
+    kind: z.literal('kaggle'),
+    dataset: z.string().regex(/^[\w-]+\/[\w-]+$/, 'owner/slug, as the address of its page ends'),
+    /** Default: the newest. */
+    version: z.int().positive().optional(),
+    sha256,
+  }),
+  /** An archive or a folder in a bucket, on any server that speaks S3. */
+  z.strictObject({
+    kind: z.literal('s3'),
+    bucket: z.string().min(3).max(63),
+    /** Of the archive, or the folder that holds the files; empty: the whole bucket. */
+    key: z.string().max(1024).default(''),
+    /** Default: the server of the io worker's environment. */
+    endpoint: z.url({ protocol: /^https?$/ }).optional(),
+    region: z.string().min(1).optional(),
+    sha256,
   }),
   /** The generated chest-CT phantom: no patient, no download. */
   z.strictObject({
@@ -42,13 +60,15 @@ export const PatientConfig = z.strictObject({
 export const DatasetConfig = z.strictObject({
   /** What is segmented, e.g. `lungs`; shown in titles and file names. */
   target: name,
+  /** How patients are found where neither `patients` nor `pattern` says it: by the only layout that explains every scan. */
+  layout: z.literal('auto').optional(),
   /** Either the patients one by one ... */
   patients: z.array(PatientConfig).min(1).optional(),
-  /** ... or a pair of patterns with `{patient}` in each, relative to the source. */
+  /** ... or a pair of patterns with `{patient}` in each, relative to the source; `*` is any part of a name. */
   pattern: z
     .strictObject({ image: relativePath.includes('{patient}'), mask: relativePath.includes('{patient}') })
     .optional(),
-  /** Foreground label values for `pattern`. */
+  /** Foreground label values for `pattern` and `layout`. */
   labels: z.array(z.int()).min(1).optional(),
 });
 export type DatasetConfig = z.infer<typeof DatasetConfig>;
@@ -140,6 +160,30 @@ export const TrainingConfig = z
   });
 export type TrainingConfig = z.infer<typeof TrainingConfig>;
 
+/** What is done to predicted masks, in this order. */
+export const PostProcessConfig = z.strictObject({
+  /** Background that the structure encloses on all sides becomes part of it. */
+  fillHoles: z.boolean().default(false),
+  /** Components with less volume go. */
+  minComponentMm3: z.number().min(0).default(0),
+  /** Of what is left, only the largest component stays. */
+  largestComponent: z.boolean().default(false),
+});
+export type PostProcessConfig = z.infer<typeof PostProcessConfig>;
+
+/** How masks are scored: it changes no mask but by `postProcess`. See docs/reference/metrics.md. */
+export const EvaluationConfig = z.strictObject({
+  /** What a surface is: pieces with an area between voxels, or foreground voxels at the border, as MONAI has it. */
+  surface: z.enum(['sub-voxel', 'voxel-edge']).default('sub-voxel'),
+  /** Tolerances of the normalised surface Dice. */
+  tolerancesMm: z.array(z.number().positive().max(100)).min(1).max(5).default([1, 2, 5]),
+  /** `auto` chooses on the validation patients, and on them alone. */
+  postProcess: z.union([z.enum(['auto', 'none']), PostProcessConfig]).default('auto'),
+  /** Of the bootstrap's resamples. */
+  seed: z.int().nonnegative().default(7),
+});
+export type EvaluationConfig = z.infer<typeof EvaluationConfig>;
+
 /** What computes. The gpu worker has it, or refuses the run: nothing falls back silently. */
 export const DeviceConfig = z.string().regex(/^(cpu|webgpu|cuda(:\d{1,2})?)$/, 'cpu, cuda, cuda:N or webgpu');
 export type DeviceConfig = z.infer<typeof DeviceConfig>;
@@ -169,14 +213,17 @@ export const RunConfig = z
     slices: SlicesConfig.prefault({}),
     prompts: PromptsConfig.prefault({}),
     training: TrainingConfig.prefault({}),
+    evaluation: EvaluationConfig.prefault({}),
   })
   .check((context) => {
     const { device, model } = context.value;
-    const { patients, pattern } = context.value.dataset;
+    const { patients, pattern, layout } = context.value.dataset;
     const issue = (path: (string | number)[], message: string) =>
       context.issues.push({ code: 'custom', input: context.value, path, message });
     if (model.precision === 'int8' && device !== 'cpu') issue(['model', 'precision'], 'int8 is for device cpu');
-    if (!patients === !pattern) issue(['dataset'], 'give either `patients` or `pattern`');
+    if ([patients, pattern, layout].filter(Boolean).length > 1) {
+      issue(['dataset'], 'give one of `patients`, `pattern` and `layout`');
+    }
     if (patients) {
       const named = patients.filter((patient) => patient.split).length;
       if (named > 0 && named < patients.length) {

@@ -4,12 +4,12 @@ import { z } from 'zod';
  * The environment variables that workers and the CLI read, in one place. Temporal's own (`TEMPORAL_ADDRESS`,
  * `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS_...`) are read by @temporalio/envconfig.
  */
+const ADDRESS = 'an address that starts with http:// or https://';
+const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
+
 /** What a variable should hold, without the preamble that the schema's own messages have. */
 export const expectedOf = ({ message }: { readonly message: string }): string =>
   message.replace(/^[A-Z][^:]*: expected /, '');
-
-const ADDRESS = 'an address that starts with http:// or https://';
-const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
 
 /** Where artifacts lie. Without keys the AWS client's own chain applies (profile, role, container). */
 export const StoreEnvironment = z
@@ -32,6 +32,12 @@ export const StoreEnvironment = z
   }));
 export type StoreEnvironment = z.infer<typeof StoreEnvironment>;
 
+/** Part of a header. Printable characters only: anything else would be refused with the value in the message. */
+const secretWord = z
+  .string()
+  .trim()
+  .regex(/^[\x21-\x7e]+$/, 'a token of printable characters');
+
 /** What a worker needs beyond Temporal and the store. */
 export const WorkerEnvironment = z
   .object({
@@ -41,12 +47,19 @@ export const WorkerEnvironment = z
     SAMFLOW_CACHE: z.string().min(1).default('.samflow/cache'),
     /** The Hugging Face hub, or a server that speaks like it. Both names are the hub's own; only the io pool reads them. */
     HF_ENDPOINT: z.url({ protocol: /^https?$/, error: ADDRESS }).default('https://huggingface.co'),
-    /** Secret. Printable characters only: anything else would be refused with the value in the message. */
-    HF_TOKEN: z
-      .string()
-      .trim()
-      .regex(/^[\x21-\x7e]+$/, 'a token of the hub')
-      .optional(),
+    HF_TOKEN: secretWord.optional(),
+    /** Kaggle's own names; only the io pool reads them. Name and key, or a token, or neither and a `kaggle.json`. */
+    KAGGLE_USERNAME: z.string().trim().min(1).optional(),
+    KAGGLE_KEY: z.string().trim().min(1).optional(),
+    KAGGLE_API_TOKEN: secretWord.optional(),
+    /** Folder of `kaggle.json`; default: `.kaggle` in the home folder. */
+    KAGGLE_CONFIG_DIR: z.string().min(1).optional(),
+    KAGGLE_API_ENDPOINT: z.url({ protocol: /^https?$/, error: ADDRESS }).default('https://www.kaggle.com'),
+    /** Where buckets of sources lie that name no endpoint, and the account that reads them; default: the store's. */
+    SAMFLOW_SOURCE_S3_ENDPOINT: z.url({ protocol: /^https?$/, error: ADDRESS }).optional(),
+    SAMFLOW_SOURCE_S3_REGION: z.string().min(1).optional(),
+    SAMFLOW_SOURCE_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
+    SAMFLOW_SOURCE_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
     /** Threads of a model session. Fixed, because sums in another order give other last bits. */
     SAMFLOW_THREADS: z.coerce.number().int().min(1).max(256).default(2),
     /** Activities that the cpu pool does at a time; default: one for each core. Each may hold a volume in memory. */
@@ -57,10 +70,27 @@ export const WorkerEnvironment = z
     /** Rewritten every five seconds while the worker is well: a probe looks at the file's age. */
     SAMFLOW_HEALTH_FILE: z.string().min(1).optional(),
   })
+  .refine((env) => !env.SAMFLOW_SOURCE_S3_ACCESS_KEY_ID === !env.SAMFLOW_SOURCE_S3_SECRET_ACCESS_KEY, {
+    path: ['SAMFLOW_SOURCE_S3_ACCESS_KEY_ID'],
+    message: 'both SAMFLOW_SOURCE_S3_ACCESS_KEY_ID and SAMFLOW_SOURCE_S3_SECRET_ACCESS_KEY, or neither',
+  })
   .transform((env) => ({
     patientKey: env.SAMFLOW_PATIENT_KEY ?? null,
     cacheDir: env.SAMFLOW_CACHE,
     hub: { endpoint: env.HF_ENDPOINT.replace(/\/+$/, ''), token: env.HF_TOKEN ?? null },
+    kaggle: {
+      endpoint: env.KAGGLE_API_ENDPOINT.replace(/\/+$/, ''),
+      username: env.KAGGLE_USERNAME ?? null,
+      key: env.KAGGLE_KEY ?? null,
+      token: env.KAGGLE_API_TOKEN ?? null,
+      configDir: env.KAGGLE_CONFIG_DIR ?? null,
+    },
+    sourceS3: {
+      endpoint: env.SAMFLOW_SOURCE_S3_ENDPOINT,
+      region: env.SAMFLOW_SOURCE_S3_REGION,
+      accessKeyId: env.SAMFLOW_SOURCE_S3_ACCESS_KEY_ID,
+      secretAccessKey: env.SAMFLOW_SOURCE_S3_SECRET_ACCESS_KEY,
+    },
     threads: env.SAMFLOW_THREADS,
     cpuSlots: env.SAMFLOW_CPU_SLOTS ?? null,
     logLevel: env.SAMFLOW_LOG_LEVEL,

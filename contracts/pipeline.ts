@@ -1,6 +1,14 @@
 import { z } from 'zod';
 import { ArtifactRef, PatientKey } from './artifact.ts';
-import { DeviceConfig, ModelConfig, PromptsConfig, SlicesConfig, SplitConfig, TrainingConfig } from './config.ts';
+import {
+  DeviceConfig,
+  EvaluationConfig,
+  ModelConfig,
+  PromptsConfig,
+  SlicesConfig,
+  SplitConfig,
+  TrainingConfig,
+} from './config.ts';
 import {
   EncodedPatient,
   EncodeInput,
@@ -10,6 +18,7 @@ import {
   ModelRef,
   Overlap,
   SplitResult,
+  StructureSummary,
 } from './stages.ts';
 
 /** Inputs, results and answers of the workflows. Like the stages', they carry references, keys, counts and settings only. */
@@ -23,6 +32,8 @@ export const RunSettings = z.strictObject({
   slices: SlicesConfig,
   prompts: PromptsConfig,
   training: TrainingConfig,
+  /** Absent in runs of older versions. */
+  evaluation: EvaluationConfig.prefault({}),
 });
 export type RunSettings = z.infer<typeof RunSettings>;
 
@@ -56,6 +67,8 @@ export const PipelineResult = z.strictObject({
   target: z.string(),
   stages: z.array(StageSummary),
   metrics: Metrics,
+  /** All metrics over the unseen patients; absent in runs of older versions. */
+  summaries: z.array(StructureSummary).optional(),
   fingerprint: z.string(),
   split: SplitResult,
   /** The unseen patients, as evaluate read them: a challenger and a champion are compared on these. */

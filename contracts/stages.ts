@@ -3,7 +3,9 @@ import { ArtifactRef, PatientKey } from './artifact.ts';
 import {
   DatasetConfig,
   DeviceConfig,
+  EvaluationConfig,
   ModelConfig,
+  PostProcessConfig,
   PromptsConfig,
   SlicesConfig,
   SourceConfig,
@@ -49,6 +51,8 @@ export const DownloadResult = z.strictObject({
   fingerprint: z.string(),
   files: z.int(),
   bytes: z.int(),
+  /** What the data set says of its own use, as text; null where it says nothing, and in older results. */
+  licence: ArtifactRef.nullable().default(null),
   ...outcome,
 });
 export type DownloadResult = z.infer<typeof DownloadResult>;
@@ -210,15 +214,78 @@ export const Curves = z.strictObject({
 export type Curves = z.infer<typeof Curves>;
 
 // evaluate (gpu) -----------------------------------------------------------------------------------------------------
+const scannedPatient = z.strictObject({ ...EncodedPatient.shape, volume: ArtifactRef });
+/** What is scored by itself: a label of the mask, or (null) everything that is not background. */
+export const Structure = z.strictObject({ name: z.string(), label: z.int().positive().max(255).nullable() });
+export type Structure = z.infer<typeof Structure>;
 export const EvaluateInput = z.strictObject({
   model: ModelRef,
   weights: ArtifactRef,
-  test: z.array(z.strictObject({ ...EncodedPatient.shape, volume: ArtifactRef })),
+  test: z.array(scannedPatient),
   prompts: PromptsConfig,
+  evaluation: EvaluationConfig.prefault({}),
+  structures: z
+    .array(Structure)
+    .min(1)
+    .default([{ name: 'target', label: null }]),
+  /** The validation patients: post-processing is chosen on them. Without any there is nothing to choose by, and none is. */
+  val: z.array(scannedPatient).default([]),
 });
 export type EvaluateInput = z.infer<typeof EvaluateInput>;
 export const Overlap = z.strictObject({ dice: z.number(), iou: z.number() });
 export type Overlap = z.infer<typeof Overlap>;
+/** One structure over a whole volume: docs/reference/metrics.md. Distances are null on a grid whose axes are not at right angles. */
+export const VolumeScores = z.strictObject({
+  ...Overlap.shape,
+  precision: z.number(),
+  recall: z.number(),
+  truthMl: z.number(),
+  predictedMl: z.number(),
+  volumeErrorMl: z.number(),
+  volumeErrorPercent: z.number(),
+  hdMm: z.number().nullable(),
+  hd95Mm: z.number().nullable(),
+  assdMm: z.number().nullable(),
+  /** At each of `evaluation.tolerancesMm`. */
+  nsd: z.array(z.number()).nullable(),
+});
+export type VolumeScores = z.infer<typeof VolumeScores>;
+const spread = z.strictObject({
+  mean: z.number(),
+  median: z.number(),
+  /** 95 % bootstrap interval of the mean; null for a single patient. */
+  interval: z.tuple([z.number(), z.number()]).nullable(),
+});
+/** One metric over the same patients, before and after; as in lib/metrics/compare.ts. */
+export const Comparison = z.strictObject({
+  metric: z.string(),
+  better: z.enum(['higher', 'lower']),
+  patients: z.int(),
+  before: spread,
+  after: spread,
+  change: spread,
+  improved: z.int(),
+  worsened: z.int(),
+  p: z.number().nullable(),
+});
+export type Comparison = z.infer<typeof Comparison>;
+export const StructureSummary = z.strictObject({
+  structure: z.string(),
+  /** Zero-shot against fine-tuned. */
+  fineTuning: z.array(Comparison),
+  /** Fine-tuned as it comes against post-processed; null where nothing is done. */
+  postProcessing: z.array(Comparison).nullable(),
+});
+export type StructureSummary = z.infer<typeof StructureSummary>;
+/** What was tried on the validation patients, and what was taken; the test patients have no part in it. */
+export const PostProcessChoice = z.strictObject({
+  rule: PostProcessConfig.nullable(),
+  by: z.enum(['validation', 'configuration', 'nothing']),
+  patients: z.array(PatientKey),
+  /** Mean Dice over these patients. */
+  tried: z.array(z.strictObject({ rule: PostProcessConfig, dice: z.number() })),
+});
+export type PostProcessChoice = z.infer<typeof PostProcessChoice>;
 /** Artifact `evaluation` (JSON). Boxes come from the truth (oracle): an upper bound, and said so wherever shown. */
 export const Evaluation = z.strictObject({
   prompts: z.literal('oracle'),
@@ -230,6 +297,12 @@ export const Evaluation = z.strictObject({
       /** Over the whole volume, on the scan's own grid. */
       zeroShot: Overlap,
       fineTuned: Overlap,
+      /** In the order of `volumes.structures`; absent in older evaluations, as `volumes` is. */
+      structures: z
+        .array(
+          z.strictObject({ zeroShot: VolumeScores, fineTuned: VolumeScores, postProcessed: VolumeScores.nullable() }),
+        )
+        .optional(),
       slices: z.array(
         z.strictObject({
           /** Row of the slices artifact, and position along the slice axis. */
@@ -240,10 +313,20 @@ export const Evaluation = z.strictObject({
           fineTuned: Overlap,
         }),
       ),
-      /** safetensors: `zeroShot`, `fineTuned` U8 [N, H, W], rows as in the slices artifact. */
+      /** safetensors: `zeroShot`, `fineTuned` U8 [N, H, W], rows as in the slices artifact; not post-processed. */
       predictions: ArtifactRef,
     }),
   ),
+  volumes: z
+    .strictObject({
+      setting: EvaluationConfig,
+      structures: z.array(Structure),
+      summaries: z.array(StructureSummary),
+      postProcess: PostProcessChoice,
+      /** What so few patients cannot say. */
+      note: z.string().nullable(),
+    })
+    .optional(),
 });
 export type Evaluation = z.infer<typeof Evaluation>;
 export const EvaluateResult = z.strictObject({
@@ -252,6 +335,9 @@ export const EvaluateResult = z.strictObject({
   predictions: z.array(ArtifactRef),
   zeroShot: Overlap,
   fineTuned: Overlap,
+  summaries: z.array(StructureSummary).optional(),
+  /** What inference is to do to its masks. */
+  postProcess: PostProcessConfig.nullable().optional(),
   ...outcome,
 });
 export type EvaluateResult = z.infer<typeof EvaluateResult>;
@@ -276,6 +362,9 @@ export const ModelPackage = z.strictObject({
     })
     .nullable(),
   metrics: z.strictObject({ zeroShot: Overlap, fineTuned: Overlap }),
+  /** What is done to its masks, as chosen on the validation patients, and how masks are scored. Not in older packages. */
+  postProcess: PostProcessConfig.nullable().default(null),
+  evaluation: EvaluationConfig.prefault({}),
   /** Patients the model has learned from, weights (train) or epoch (val): it must never be scored on them. */
   learnedFrom: z.array(PatientKey),
   /** Patients the model was tested on. */
@@ -303,6 +392,10 @@ export const InferResult = z.strictObject({
   prompts: z.enum(['lungs', 'prior', 'image']),
   /** Against the truth, where the volume has one: automatic prompts, never mixed with oracle scores. */
   overlap: Overlap.nullable(),
+  /** All metrics of the mask, and the overlap before it was post-processed; absent in older results. */
+  scores: VolumeScores.nullable().optional(),
+  postProcess: PostProcessConfig.nullable().optional(),
+  overlapBefore: Overlap.nullable().optional(),
   ...outcome,
 });
 export type InferResult = z.infer<typeof InferResult>;
@@ -314,6 +407,8 @@ export const PackageInput = z.strictObject({
   model: ModelRef,
   weights: ArtifactRef,
   metrics: z.strictObject({ zeroShot: Overlap, fineTuned: Overlap }),
+  postProcess: PostProcessConfig.nullable().default(null),
+  evaluation: EvaluationConfig.prefault({}),
   slices: SlicesConfig,
   prompts: PromptsConfig,
   /** Slices of the training patients: the prior is drawn from them. */

@@ -5,6 +5,7 @@ import { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
 import { S3Store } from '../lib/artifacts/s3-store.ts';
 import { openCompute } from './compute.ts';
 import type { WorkerConfig } from './config.ts';
+import { SourceBuckets } from './source-buckets.ts';
 
 export interface OpenDeps {
   readonly deps: ActivityDeps;
@@ -13,8 +14,10 @@ export interface OpenDeps {
 }
 
 /** Builds everything that activities need, from the configuration. */
-export function openDeps({ store: storeConfig, worker }: WorkerConfig): OpenDeps {
+export function openDeps(config: WorkerConfig): OpenDeps {
+  const { store: storeConfig, worker } = config;
   const store = new S3Store(storeConfig);
+  const buckets = new SourceBuckets(store, config);
   const compute = openCompute(Math.max(1, availableParallelism()));
   return {
     store,
@@ -26,11 +29,13 @@ export function openDeps({ store: storeConfig, worker }: WorkerConfig): OpenDeps
       modelsDir: fileURLToPath(new URL('../models', import.meta.url)),
       openBucket: (bucket) => store.inBucket(bucket),
       hub: worker.hub,
+      sources: { kaggle: worker.kaggle, openBucket: (place) => buckets.open(place) },
       patientKey: worker.patientKey,
       threads: worker.threads,
     },
     async close() {
       await compute.close();
+      buckets.close();
       store.close();
     },
   };

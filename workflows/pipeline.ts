@@ -56,7 +56,7 @@ export async function pipelineWorkflow(input: PipelineInput): Promise<PipelineRe
 
 async function pipeline(input: PipelineInput, board: Board): Promise<PipelineResult> {
   const { name, target, settings } = input;
-  const { slices, prompts, training } = settings;
+  const { slices, prompts, training, evaluation } = settings;
   const run = workflowInfo().workflowId;
   const lineage = openLineage();
 
@@ -74,10 +74,9 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   const slicesOf = new Map(patients.map(({ patient, slices }) => [patient, slices.slices]));
   const pick = (keys: readonly string[]) =>
     keys.map((key) => byKey.get(key) ?? { patient: key, slices: present(slicesOf, key), shards: [] });
-  const test = pick(groups.test).map((patient) => ({
-    ...patient,
-    volume: present(volumes, patient.patient),
-  }));
+  const scanned = (keys: readonly string[]) =>
+    pick(keys).map((patient) => ({ ...patient, volume: present(volumes, patient.patient) }));
+  const test = scanned(groups.test);
 
   board.begin('fine-tune', 1);
   const tuned = await board.unit(
@@ -88,7 +87,15 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   const { weights } = tuned;
 
   board.begin('evaluate', 1);
-  const evaluated = await board.unit('evaluate', evaluate({ model, weights, test, prompts }));
+  const evaluated = await board.unit(
+    'evaluate',
+    evaluate({
+      ...{ model, weights, test, prompts, evaluation },
+      structures: [{ name: target, label: null }],
+      // Post-processing is chosen on them, and nothing else. (A run of an older version has no such settings.)
+      ...((evaluation?.postProcess ?? 'auto') === 'auto' && { val: scanned(groups.val) }),
+    }),
+  );
   lineage.add('evaluate', [evaluated.evaluation], evaluated);
   const metrics = { zeroShot: evaluated.zeroShot, fineTuned: evaluated.fineTuned };
   board.measured(metrics);
@@ -97,7 +104,8 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   const packaged = await board.unit(
     'infer',
     packageModel({
-      ...{ name, target, model, weights, metrics, slices, prompts },
+      ...{ name, target, model, weights, metrics, slices, prompts, evaluation },
+      postProcess: evaluated.postProcess ?? null,
       train: pick(groups.train).map(({ patient, slices }) => ({ patient, slices })),
       learnedFrom: [...groups.train, ...groups.val],
       heldOut: groups.test,
@@ -126,6 +134,7 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
 
   const result: PipelineResult = {
     ...{ run, name, target, metrics, split: groups, test, model, weights, masks },
+    ...(evaluated.summaries && { summaries: evaluated.summaries }),
     stages: board.summaries(),
     fingerprint: downloaded.fingerprint,
     package: packaged.package,
@@ -150,6 +159,8 @@ async function fetchInputs(
   );
   const files = downloaded.patients.map(({ files }) => files);
   lineage.add('download', files, downloaded);
+  // Absent in results of older versions.
+  if (downloaded.licence) lineage.add('download', [downloaded.licence], { seconds: 0 });
   lineage.add('download', [imported.model.weights], imported);
   return { downloaded, model: imported.model };
 }

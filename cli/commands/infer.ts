@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { WorkflowIdConflictPolicy } from '@temporalio/common';
 import pc from 'picocolors';
@@ -9,6 +8,7 @@ import type { InferWorkflowInput, InferWorkflowResult } from '../../contracts/pi
 import { QUEUES } from '../../contracts/queues.ts';
 import type { PatientFiles } from '../../contracts/stages.ts';
 import { Fault } from '../../lib/fault.ts';
+import { readVolumeFile } from '../../lib/volume/read-file.ts';
 import type { inferWorkflow } from '../../workflows/infer.ts';
 import { checkOutputs } from '../check-outputs.ts';
 import type { Platform } from '../dev/platform.ts';
@@ -101,7 +101,7 @@ async function infer(
 async function upload({ path, files }: Scan, { artifacts }: Platform): Promise<InferWorkflowInput['scans'][number]> {
   const image: PatientFiles['image'] = [];
   for (const file of files) {
-    const ref: ArtifactRef = await artifacts.put('scan', await readFile(file));
+    const ref: ArtifactRef = await artifacts.put('scan', await readVolumeFile(file));
     image.push({ name: basename(file), path: files.length > 1 ? join(path, basename(file)) : path, ref });
   }
   const digest = createHash('sha256').update(image.map(({ ref }) => ref.sha256).join());

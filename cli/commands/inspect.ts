@@ -1,15 +1,11 @@
-import { readFile, stat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
-import { SplitConfig } from '../../contracts/config.ts';
-import { type DatasetFacts, inspectDataset } from '../../lib/dataset/inspect.ts';
-import { openSource } from '../../lib/dataset/sources/open.ts';
+import { basename } from 'node:path';
+import { isArchiveName } from '../../lib/dataset/sources/archive.ts';
 import { looksLikeDicom } from '../../lib/volume/dicom.ts';
-import { inspectVolume, type VolumeFacts } from '../../lib/volume/inspect.ts';
-import { readConfig } from '../config/read-config.ts';
-import { cacheDirOf } from '../dev/folders.ts';
+import { inspectVolume } from '../../lib/volume/inspect.ts';
+import { readHead } from '../../lib/volume/read-file.ts';
 import { EXIT } from '../exit-codes.ts';
-import { renderDataset, renderVolume } from '../inspect-text.ts';
-import { findScan, type Scan } from '../scan-files.ts';
+import { listScan, readScan, type Scan } from '../scan-files.ts';
+import { renderVolume } from '../volume-text.ts';
 
 export interface InspectCommandOptions {
   readonly config?: string;
@@ -18,52 +14,23 @@ export interface InspectCommandOptions {
 
 /** `samflow inspect PATH`: one volume, or a whole data set; nothing is started. Exit code 2 where something cannot be used. */
 export async function inspectCommand(path: string, { config, json = false }: InspectCommandOptions): Promise<number> {
-  if (config === undefined && (await isVolume(path))) {
-    const facts = await volumeFacts(await findScan(path));
-    console.log(json ? JSON.stringify({ path, ...facts }) : renderVolume(path, facts));
-    return EXIT.ok;
+  const scan = config === undefined ? await listScan(path) : null;
+  if (!scan || !(await isVolume(scan))) {
+    // Loaded when it is needed: it costs more time than a volume.
+    return (await import('../inspect-dataset.ts')).tellDataset(path, config, json);
   }
-  const facts = await datasetFacts(path, config);
-  console.log(json ? JSON.stringify(datasetJson(path, facts)) : renderDataset(path, facts));
-  return facts.patients.some(({ fault }) => fault) || facts.splitFault ? EXIT.usage : EXIT.ok;
+  const facts = await inspectVolume(await readScan(scan));
+  console.log(json ? JSON.stringify({ path, ...facts }) : renderVolume(path, facts));
+  return EXIT.ok;
 }
 
-/** A file that is no archive, or a folder of DICOM files. */
-async function isVolume(path: string): Promise<boolean> {
-  const { files } = await findScan(path);
-  const first = files[0]!;
-  const info = await stat(first);
-  if (!info.isFile()) return false;
-  if (files.length === 1 && resolve(path) === first) return !path.toLowerCase().endsWith('.zip');
-  return looksLikeDicom(await readFile(first));
-}
+/** Files looked at to tell a series, of which some may be damaged, from a folder of other things. */
+const LOOKED_AT = 8;
 
-async function volumeFacts({ files }: Scan): Promise<VolumeFacts> {
-  const named = await Promise.all(files.map(async (file) => ({ name: basename(file), bytes: await readFile(file) })));
-  return inspectVolume(named);
-}
-
-async function datasetFacts(path: string, config: string | undefined): Promise<DatasetFacts> {
-  const run = config === undefined ? null : await readConfig(config);
-  const listing = await openSource({ kind: 'local', path: resolve(path) }, { cacheDir: cacheDirOf(process.env) });
-  try {
-    return await inspectDataset(listing, {
-      ...(run && { dataset: run.dataset }),
-      split: run?.split ?? SplitConfig.parse({}),
-      deep: true,
-    });
-  } finally {
-    await listing.close();
-  }
-}
-
-/** Faults as code and sentence. */
-function datasetJson(path: string, { patients, splitFault, ...facts }: DatasetFacts): object {
-  const plain = (fault: DatasetFacts['splitFault']) => fault && { code: fault.code, message: fault.message };
-  return {
-    path,
-    ...facts,
-    patients: patients.map(({ fault, ...patient }) => ({ ...patient, fault: plain(fault) })),
-    splitFault: plain(splitFault),
-  };
+/** A file that is no archive, or a folder of DICOM files; with a NIfTI file among them it is a scan with its mask. */
+async function isVolume({ files, folder }: Scan): Promise<boolean> {
+  if (!folder) return !isArchiveName(files[0]!);
+  if (files.some((file) => /\.nii(\.gz)?$/i.test(basename(file)))) return false;
+  const heads = await Promise.all(files.slice(0, LOOKED_AT).map((file) => readHead(file, 132)));
+  return heads.some(looksLikeDicom);
 }

@@ -7,7 +7,7 @@ import type { RunSettings } from '../../contracts/pipeline.ts';
 import type { DatasetSpec } from '../../contracts/stages.ts';
 import { canonicalJson } from '../../lib/artifacts/canonical-json.ts';
 import { pairPatients } from '../../lib/dataset/pairing.ts';
-import { fingerprintSource, openSource } from '../../lib/dataset/sources/open.ts';
+import { fingerprintSource, isOnThisMachine, openSource } from '../../lib/dataset/sources/open.ts';
 import type { Fault } from '../../lib/fault.ts';
 import { openFolder } from '../../lib/pretrained/folder.ts';
 import { fingerprintPretrained } from '../../lib/pretrained/open.ts';
@@ -37,8 +37,8 @@ export interface PreparedRun {
 export async function prepareRun(config: RunConfig, cwd = process.cwd()): Promise<PreparedRun> {
   const source = await localSource(config.source, cwd);
   const model = { ...config.model, checkpoint: await checkpointPath(config.model.checkpoint, cwd) };
-  const { name, device, dataset, split, slices, prompts, training } = config;
-  const settings: RunSettings = { split, model, device, slices, prompts, training };
+  const { name, device, dataset, split, slices, prompts, training, evaluation } = config;
+  const settings: RunSettings = { split, model, device, slices, prompts, training, evaluation };
   const spec: DatasetSpec = { source, dataset };
   const data = await lookAtData(spec);
   const digest = createHash('sha256').update(canonicalJson({ name, spec, settings, data })).digest('hex');
@@ -52,7 +52,7 @@ async function localSource(source: RunConfig['source'], cwd: string): Promise<Ru
   throw configFault(
     'source.path',
     `\`${source.path}\`, where nothing is`,
-    'a folder or a .zip file',
+    'a folder or an archive (.zip, .tar.gz)',
     'Correct the path',
   );
 }
@@ -60,8 +60,8 @@ async function localSource(source: RunConfig['source'], cwd: string): Promise<Ru
 /** The state of the data, once every patient's files were found; null where only the io worker can look. */
 async function lookAtData({ source, dataset }: DatasetSpec): Promise<string | null> {
   const options = { cacheDir: cacheDirOf(process.env) };
-  // An HTTP source may need the network and credentials of that worker.
-  if (source.kind === 'http') return null;
+  // Other sources may need the network and the accounts of that worker.
+  if (!isOnThisMachine(source)) return null;
   if (source.kind === 'phantom') return fingerprintSource(source, options);
   const listing = await openSource(source, options);
   try {

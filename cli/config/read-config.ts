@@ -6,6 +6,7 @@ import { Fault } from '../../lib/fault.ts';
 import { configFault, explainIssue } from './explain.ts';
 import { withPreset } from './preset.ts';
 import { assign } from './set-option.ts';
+import { sourceOf } from './source-words.ts';
 
 /** Reads a run configuration (YAML or JSON), with `key=value` settings over it and its preset under it. @throws Fault CONFIG_… */
 export async function readConfig(file: string, settings: readonly string[] = []): Promise<RunConfig> {
@@ -15,11 +16,20 @@ export async function readConfig(file: string, settings: readonly string[] = [])
 /** The same from the file's text; `at` is its name in messages. */
 export function checkConfig(text: string, at: string, settings: readonly string[] = []): RunConfig {
   const written = parse(text, at);
-  for (const setting of settings) assign(written, setting);
+  for (const setting of settings) {
+    // One key of a source that is written in one word: the word is taken apart first.
+    if (setting.startsWith('source.')) spellOut(written);
+    assign(written, setting);
+  }
+  spellOut(written);
   const value = withPreset(written);
   const parsed = RunConfig.safeParse(value);
   if (parsed.success) return parsed.data;
   throw explainIssue(parsed.error.issues[0]!, value, RunConfig);
+}
+
+function spellOut(config: Record<string, unknown>): void {
+  if (typeof config.source === 'string') config.source = sourceOf(config.source);
 }
 
 async function readText(file: string): Promise<string> {

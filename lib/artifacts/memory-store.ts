@@ -63,11 +63,11 @@ export class MemoryStore implements ObjectStore {
     return object ? { bytes: object.bytes.length, etag: object.etag, sha256: object.sha256 } : null;
   }
 
-  async *list(prefix: string): AsyncIterable<{ key: string; bytes: number }> {
+  async *list(prefix: string): AsyncIterable<{ key: string; bytes: number; etag: string }> {
     this.counts.list++;
     for (const key of [...this.#objects.keys()].filter((key) => key.startsWith(prefix)).sort()) {
       const object = this.#objects.get(key);
-      if (object) yield { key, bytes: object.bytes.length };
+      if (object) yield { key, bytes: object.bytes.length, etag: object.etag };
     }
   }
 

@@ -41,6 +41,8 @@ export interface S3StoreOptions {
   accessKeyId?: string | undefined;
   secretAccessKey?: string | undefined;
   sessionToken?: string | undefined;
+  /** Asks as nobody in particular, as public buckets allow. */
+  unsigned?: boolean | undefined;
   /** `host/bucket/key` instead of `bucket.host/key`. Default: where an endpoint is given. */
   forcePathStyle?: boolean | undefined;
   /** For tests: how long to wait for a silent server. Default 30 s. */
@@ -241,7 +243,7 @@ export class S3Store implements ObjectStore {
     }
   }
 
-  async *list(prefix: string): AsyncIterable<{ key: string; bytes: number }> {
+  async *list(prefix: string): AsyncIterable<{ key: string; bytes: number; etag: string }> {
     let token: string | undefined;
     do {
       const page = await this.#client
@@ -255,8 +257,8 @@ export class S3Store implements ObjectStore {
         .catch((error: unknown) => {
           throw this.#fault(error, `${prefix}*`);
         });
-      for (const { Key, Size } of page.Contents ?? []) {
-        if (Key !== undefined) yield { key: Key, bytes: Size ?? 0 };
+      for (const { Key, Size, ETag } of page.Contents ?? []) {
+        if (Key !== undefined) yield { key: Key, bytes: Size ?? 0, etag: ETag ?? '' };
       }
       token = page.IsTruncated ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
@@ -311,6 +313,9 @@ export class S3Store implements ObjectStore {
   }
 }
 
+/** The client looks for credentials even where it signs nothing. */
+const NOBODY = { accessKeyId: '', secretAccessKey: '' };
+
 function openClient(options: S3StoreOptions, timeoutMs: number): S3Client {
   const { endpoint, region, accessKeyId, secretAccessKey, sessionToken } = options;
   return new S3Client({
@@ -325,6 +330,7 @@ function openClient(options: S3StoreOptions, timeoutMs: number): S3Client {
       socketTimeout: timeoutMs,
     },
     ...(endpoint !== undefined && { endpoint }),
+    ...(options.unsigned && { signer: { sign: async (request) => request }, credentials: NOBODY }),
     ...(accessKeyId !== undefined &&
       secretAccessKey !== undefined && {
         credentials: { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) },

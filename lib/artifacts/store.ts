@@ -22,7 +22,7 @@ export interface ObjectStore {
   get(key: string, range?: ByteRange): Promise<{ bytes: Uint8Array; etag: string } | null>;
   head(key: string): Promise<ObjectHead | null>;
   /** All objects whose key begins with `prefix`, in the order of their keys. */
-  list(prefix: string): AsyncIterable<{ key: string; bytes: number }>;
+  list(prefix: string): AsyncIterable<{ key: string; bytes: number; etag: string }>;
 }
 
 export interface PutOptions {

@@ -1,7 +1,9 @@
 import { posix } from 'node:path';
 import { type Fault, isFault } from '../fault.ts';
-import { type FoundLayout, type FoundPatient, findLayout, isNifti } from './layouts.ts';
-import { type DatasetSetting, matchPattern, pairPatients } from './pairing.ts';
+import { checkFileSize } from '../volume/limits.ts';
+import { certainLayout, type FoundLayout, type FoundPatient, findLayouts } from './layouts.ts';
+import { leftOverOf } from './left-over.ts';
+import { type DatasetSetting, pairPatients } from './pairing.ts';
 import { readPair } from './read-pair.ts';
 import { type Split, type SplitCandidate, type SplitSetting, splitPatients } from './split.ts';
 
@@ -27,6 +29,14 @@ export interface InspectedPatient extends FoundPatient {
 export interface DatasetFacts {
   /** Name of the layout, or null where none fits; `configured` where the caller said which files belong together. */
   readonly layout: string | null;
+  /** Why a run would not take this layout by itself; null where it would, and where the caller said what is meant. */
+  readonly doubt: string | null;
+  /** Other layouts that may be meant, the more likely first. */
+  readonly others: {
+    readonly layout: string;
+    readonly pattern: DatasetSetting['pattern'] | null;
+    readonly pairs: number;
+  }[];
   /** What to write under `dataset` in a run configuration, without `target`. */
   readonly dataset: Pick<DatasetSetting, 'pattern' | 'patients'> | null;
   readonly patients: InspectedPatient[];
@@ -54,7 +64,7 @@ export interface InspectOptions {
  */
 export async function inspectDataset(listing: Listing, options: InspectOptions): Promise<DatasetFacts> {
   const paths = listing.files.map(({ path }) => path).sort();
-  const { layout, dataset, found } = pairsOf(listing, paths, options);
+  const { found, leftOver, ...read } = pairsOf(listing, paths, options);
   const patients: InspectedPatient[] = [];
   const candidates: SplitCandidate[] = [];
   for (const pair of found) {
@@ -64,19 +74,32 @@ export async function inspectDataset(listing: Listing, options: InspectOptions):
     if (digest) candidates.push({ patient: pair.id, digest, split: pair.split ?? null });
   }
   return {
-    layout,
-    dataset,
+    ...read,
     patients,
-    leftOver: leftOverOf(paths, found, dataset?.pattern ?? null),
+    leftOver: leftOver.map(({ path, why }) => ({ path, why })),
     ...(options.deep ? planSplit(candidates, options.split) : { split: null, splitFault: null }),
   };
 }
 
 function pairsOf(listing: Listing, paths: readonly string[], { dataset }: InspectOptions) {
-  if (dataset) return { layout: 'configured', dataset, found: pairPatients(listing.files, dataset) };
-  const layout = findLayout(paths);
-  const found = [...(layout?.patients ?? [])].sort((a, b) => (a.id < b.id ? -1 : 1));
-  return { layout: layout?.name ?? null, dataset: layout && settingOf(layout), found };
+  if (dataset?.patients || dataset?.pattern) {
+    const found = pairPatients(listing.files, dataset);
+    const leftOver = leftOverOf(paths, { pattern: dataset.pattern ?? null, patients: found }, dataset.target);
+    return { layout: 'configured', doubt: null, others: [], dataset, found, leftOver };
+  }
+  const layouts = findLayouts(paths, dataset?.target);
+  const certain = certainLayout(paths, layouts);
+  const [layout, ...others] = layouts;
+  return {
+    layout: layout?.name ?? null,
+    doubt: 'doubt' in certain ? certain.doubt : null,
+    others: others.map(({ name, pattern, patients }) => ({ layout: name, pattern, pairs: patients.length })),
+    dataset: layout ? settingOf(layout) : null,
+    found: (layout?.patients ?? [])
+      .map((patient) => ({ ...patient, ...(dataset?.labels && { labels: [...dataset.labels] }) }))
+      .sort((a, b) => (a.id < b.id ? -1 : 1)),
+    leftOver: layout?.leftOver ?? leftOverOf(paths, { pattern: null, patients: [] }),
+  };
 }
 
 /** A DICOM patient is written down by folder, not slice by slice. */
@@ -89,6 +112,7 @@ const notRead = (pair: FoundPatient) => ({ ...pair, volume: null, fault: null, d
 
 async function inspectPair(listing: Listing, pair: FoundPatient, { labels }: InspectOptions) {
   try {
+    refuseLarge(listing, pair);
     const { volume, digest } = await readPair(listing, { ...pair, labels: pair.labels ?? labels?.slice() ?? null });
     return {
       ...pair,
@@ -108,6 +132,12 @@ async function inspectPair(listing: Listing, pair: FoundPatient, { labels }: Ins
   }
 }
 
+/** By the listing: before anything of such a file is read. */
+function refuseLarge({ files }: Listing, { image, mask }: FoundPatient): void {
+  const wanted = new Set([...image, mask]);
+  for (const { path, bytes } of files) if (wanted.has(path)) checkFileSize(bytes, posix.basename(path));
+}
+
 function planSplit(candidates: readonly SplitCandidate[], setting: SplitSetting) {
   try {
     return { split: splitPatients(candidates, setting), splitFault: null };
@@ -115,21 +145,4 @@ function planSplit(candidates: readonly SplitCandidate[], setting: SplitSetting)
     if (!isFault(error)) throw error;
     return { split: null, splitFault: error };
   }
-}
-
-function leftOverOf(
-  paths: readonly string[],
-  found: readonly FoundPatient[],
-  pattern: { image: string; mask: string } | null,
-): DatasetFacts['leftOver'] {
-  const used = new Set(found.flatMap(({ image, mask }) => [...image, mask]));
-  const matching = (one: string | undefined) => new Set(one ? [...matchPattern(paths, one).values()].flat() : []);
-  const [images, masks] = [matching(pattern?.image), matching(pattern?.mask)];
-  return paths
-    .filter((path) => !used.has(path))
-    .map((path) => {
-      if (masks.has(path)) return { path, why: 'a mask without its image' };
-      if (images.has(path)) return { path, why: 'an image without its mask' };
-      return { path, why: isNifti(path) ? 'fits no image or mask pattern' : 'not a NIfTI file' };
-    });
 }

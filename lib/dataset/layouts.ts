@@ -1,5 +1,7 @@
-import { posix } from 'node:path';
-import { isSeriesFile, matchPattern } from './pairing.ts';
+import { findDicomPairs } from './dicom-pairs.ts';
+import { type LayoutPattern, patternsFor } from './layout-patterns.ts';
+import { type LeftOver, leftOverOf } from './left-over.ts';
+import { isNifti, matchPattern, matchPatterns } from './patterns.ts';
 import type { SplitPart } from './split.ts';
 
 /** How data sets are laid out in the wild, and which patients a listing has under each. */
@@ -19,100 +21,85 @@ export interface FoundLayout {
   /** To copy into the run configuration; null where the patients must be listed one by one. */
   readonly pattern: { readonly image: string; readonly mask: string } | null;
   readonly patients: FoundPatient[];
+  readonly leftOver: LeftOver[];
 }
 
-const EXTENSIONS = ['.nii.gz', '.nii'] as const;
-const IMAGE_NAMES = ['ct', 'image', 'img', 'mr', 'mri', 'scan', 'volume'] as const;
-const MASK_NAMES = ['labels', 'label', 'mask', 'masks', 'seg', 'segmentation', 'lungs', 'lung'] as const;
+/** Different pairings of one source; more than these are looked at by nobody. */
+const MAX_LAYOUTS = 16;
 
-/** Patterns to try, the most telling first. */
-const PATTERNS = EXTENSIONS.flatMap((ext) => [
-  { name: 'Kaggle finding-lungs', image: `3d_images/IMG_{patient}${ext}`, mask: `3d_images/MASK_{patient}${ext}` },
-  { name: 'IMG_ and MASK_', image: `IMG_{patient}${ext}`, mask: `MASK_{patient}${ext}` },
-  { name: 'nnU-Net', image: `imagesTr/{patient}_0000${ext}`, mask: `labelsTr/{patient}${ext}` },
-  { name: 'Medical Decathlon', image: `imagesTr/{patient}${ext}`, mask: `labelsTr/{patient}${ext}` },
-  ...pairs(['images', 'image', 'imgs'], ['labels', 'masks', 'label', 'mask', 'segmentations']).map(
-    ([images, masks]) => ({
-      name: `folders ${images} and ${masks}`,
-      image: `${images}/{patient}${ext}`,
-      mask: `${masks}/{patient}${ext}`,
-    }),
-  ),
-  ...pairs(IMAGE_NAMES, MASK_NAMES).map(([image, mask]) => ({
-    name: 'a folder per patient',
-    image: `{patient}/${image}${ext}`,
-    mask: `{patient}/${mask}${ext}`,
-  })),
-  ...pairs(['', '_image', '_img', '_ct'], ['_mask', '_label', '_labels', '_seg', '_segmentation']).map(
-    ([image, mask]) => ({ name: 'suffixes', image: `{patient}${image}${ext}`, mask: `{patient}${mask}${ext}` }),
-  ),
-]);
+/**
+ * The layouts under which a listing has patients with image and mask: those that explain every file first, then those with
+ * the most patients, then the more telling. Patterns that give the same pairs are one layout.
+ */
+export function findLayouts(paths: readonly string[], target?: string): FoundLayout[] {
+  const nifti = paths.filter(isNifti);
+  const different = new Map<string, Pairing>();
+  for (const pairing of [
+    ...patternsFor(nifti, target).flatMap((one) => pairUp(nifti, one)),
+    ...findDicomPairs(paths),
+  ]) {
+    const pairs = pairsIn(pairing);
+    if (!different.has(pairs)) different.set(pairs, pairing);
+  }
+  return [...different.values()]
+    .sort((a, b) => b.patients.length - a.patients.length)
+    .slice(0, MAX_LAYOUTS)
+    .map((pairing) => ({ ...pairing, leftOver: leftOverOf(paths, pairing, target) }))
+    .sort((a, b) => Number(explainsAll(b)) - Number(explainsAll(a)));
+}
 
-function pairs<A, B>(as: readonly A[], bs: readonly B[]): [A, B][] {
-  return as.flatMap((a) => bs.map((b): [A, B] => [a, b]));
+type Pairing = Omit<FoundLayout, 'leftOver'>;
+
+const explainsAll = ({ leftOver }: FoundLayout): boolean => leftOver.every(({ harmless }) => harmless);
+
+const pairsIn = ({ patients }: Pairing): string =>
+  JSON.stringify(patients.map(({ image, mask }) => [image[0], mask].join('\n')).sort());
+
+/** The patients of a pattern that have one image and one mask; nothing where nobody has. */
+function pairUp(nifti: readonly string[], { name, image, mask }: LayoutPattern): Pairing[] {
+  // Most patterns end here.
+  if (matchPattern(nifti, mask).size === 0) return [];
+  const { images, masks } = matchPatterns(nifti, { image, mask });
+  const patients = [...images]
+    .filter(([id, files]) => files.length === 1 && masks.get(id)?.length === 1)
+    .map(([id, files]) => ({ id, image: files, mask: masks.get(id)![0]! }));
+  return patients.length === 0 ? [] : [{ name, pattern: { image, mask }, patients }];
 }
 
 /**
- * The layout under which a listing has the most patients with image and mask, or null. Patterns are also tried below a
- * common folder, as archives have one. A tie goes to the earlier layout; DICOM folders come last.
+ * The layout that a run takes by itself: the only one that explains every scan in the listing. Where there is none, or more
+ * than one, says why, without a name that the data have.
  */
-export function findLayout(paths: readonly string[]): FoundLayout | null {
-  const prefix = commonFolder(paths);
-  let best: FoundLayout | null = null;
-  for (const { name, image, mask } of PATTERNS) {
-    for (const folder of new Set(['', prefix])) {
-      const pattern = { image: folder + image, mask: folder + mask };
-      const patients = pairUp(paths, pattern);
-      if (patients.length > (best?.patients.length ?? 0)) best = { name, pattern, patients };
-    }
-  }
-  const dicom = findDicomFolders(paths);
-  return dicom.length > (best?.patients.length ?? 0)
-    ? { name: 'DICOM folders beside a mask', pattern: null, patients: dicom }
-    : best;
+export function certainLayout(
+  paths: readonly string[],
+  layouts: readonly FoundLayout[],
+): { readonly layout: FoundLayout } | { readonly doubt: string } {
+  const [best, second] = layouts;
+  if (!best) return { doubt: `no layout that samflow knows among ${census(paths)}` };
+  if (!explainsAll(best)) return { doubt: `${named(best)}, but also ${reasonsIn(best.leftOver)}` };
+  if (second && explainsAll(second)) return { doubt: `${named(best)} as well as ${named(second)}` };
+  return { layout: best };
 }
 
-/** The folder, with a slash, that all paths lie in; empty where there is none. */
-function commonFolder(paths: readonly string[]): string {
-  const [first = '', ...rest] = paths.map((path) => posix.dirname(path));
-  let folder = first;
-  for (const other of rest) {
-    while (folder !== '.' && other !== folder && !other.startsWith(`${folder}/`)) folder = posix.dirname(folder);
-  }
-  return folder === '.' || folder === '' ? '' : `${folder}/`;
+const named = ({ name, patients }: FoundLayout): string =>
+  `${patients.length} pair${patients.length === 1 ? '' : 's'} by the layout “${name}”`;
+
+function reasonsIn(leftOver: readonly LeftOver[]): string {
+  const counts = new Map<string, number>();
+  for (const { why, harmless } of leftOver) if (!harmless) counts.set(why, (counts.get(why) ?? 0) + 1);
+  return [...counts].map(([why, count]) => `${count} × ${why}`).join(', ');
 }
 
-function pairUp(paths: readonly string[], pattern: { image: string; mask: string }): FoundPatient[] {
-  const masks = matchPattern(paths, pattern.mask);
-  const taken = new Set([...masks.values()].flat());
-  const images = matchPattern(
-    paths.filter((path) => !taken.has(path)),
-    pattern.image,
-  );
-  return [...images]
-    .filter(([id, image]) => image.length === 1 && masks.get(id)?.length === 1)
-    .map(([id, image]) => ({ id, image, mask: masks.get(id)![0]! }));
-}
+/** Kinds of files that say something of a data set. Others are not named: what follows a dot may be anything. */
+const KINDS = /\.(nii\.gz|nii|dcm|ima|nrrd|mha|mhd|img|hdr|png|jpe?g|tiff?|npy|npz|json|csv|txt|zip|gz|tar)$/i;
 
-/** Folders of many files that are no NIfTI, with one NIfTI file in them, beside them or in the folder above. */
-function findDicomFolders(paths: readonly string[]): FoundPatient[] {
-  const nifti = paths.filter(isNifti);
-  const folders = new Map<string, string[]>();
+function census(paths: readonly string[]): string {
+  const counts = new Map<string, number>();
   for (const path of paths) {
-    if (isNifti(path) || !isSeriesFile(path) || hasOtherExtension(path)) continue;
-    const folder = posix.dirname(path);
-    folders.set(folder, [...(folders.get(folder) ?? []), path]);
+    const kind = KINDS.exec(path)?.[0].toLowerCase() ?? 'others';
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
   }
-  return [...folders].flatMap(([folder, image]) => {
-    const parent = posix.dirname(folder);
-    const near = nifti.filter((path) => [folder, parent].includes(posix.dirname(path)));
-    const id = parent === '.' ? folder : posix.basename(parent);
-    return near.length === 1 && image.length > 1 ? [{ id, image, mask: near[0]! }] : [];
-  });
+  if (counts.size === 0) return 'no files';
+  const most = [...counts].sort(([, a], [, b]) => b - a).slice(0, 6);
+  return `${paths.length} files (${most.map(([kind, count]) => `${count} ${kind}`).join(', ')})`;
 }
-
-export const isNifti = (path: string) => EXTENSIONS.some((ext) => path.toLowerCase().endsWith(ext));
-
-/** Slices are called `.dcm`, `.ima`, a number or a UID; a known extension of something else rules them out. */
-const hasOtherExtension = (path: string) =>
-  /\.(txt|md|json|csv|tsv|xml|html?|pdf|png|jpe?g|zip|gz|py|ya?ml|nrrd|mha|mhd|raw)$/i.test(path);

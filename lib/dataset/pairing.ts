@@ -1,9 +1,14 @@
 import { posix } from 'node:path';
 import { Fault } from '../fault.ts';
+import { certainLayout, findLayouts } from './layouts.ts';
+import { isNifti, isSeriesFile, matchPatterns } from './patterns.ts';
 import type { SplitPart } from './split.ts';
 
-/** As `DatasetConfig` of the run configuration. */
+/** As `DatasetConfig` of the run configuration; without patients and pattern the layout is found out. */
 export interface DatasetSetting {
+  /** What is segmented: a mask may be called after it. */
+  readonly target?: string | undefined;
+  readonly layout?: 'auto' | undefined;
   readonly patients?:
     | readonly {
         readonly id: string;
@@ -31,11 +36,15 @@ export interface PairedPatient {
  * Finds each patient's files in a listing (relative posix paths), in order of patient id. Every image needs a mask and
  * every mask an image: a patient who vanished quietly would change the split.
  *
- * Faults: NO_PATIENTS, PATIENT_FILE_MISSING, PATIENT_TWICE.
+ * Faults: NO_PATIENTS, PATIENT_FILE_MISSING, PATIENT_TWICE, DATASET_LAYOUT.
  */
 export function pairPatients(files: readonly { readonly path: string }[], dataset: DatasetSetting): PairedPatient[] {
   const paths = files.map(({ path }) => path).sort();
-  const patients = dataset.patients ? pairNamed(paths, dataset.patients) : pairByPattern(paths, dataset);
+  const patients = dataset.patients
+    ? pairNamed(paths, dataset.patients)
+    : dataset.pattern
+      ? pairByPattern(paths, dataset.pattern, dataset.labels)
+      : pairByLayout(paths, dataset);
   return patients.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 }
 
@@ -49,16 +58,13 @@ function pairNamed(paths: readonly string[], patients: NonNullable<DatasetSettin
   });
 }
 
-/** The file of this path, or the files in the folder of this path. */
+/** The file of this path, or the files in the folder of this path; of a folder with slices and a mask, the slices. */
 function filesAt(paths: readonly string[], wanted: string): string[] {
   const path = posix.normalize(wanted).replace(/\/$/, '');
-  return paths.includes(path) ? [path] : paths.filter((file) => posix.dirname(file) === path && isSeriesFile(file));
-}
-
-/** Folders of DICOM series come with an index and with files of the operating system; neither is a slice. */
-export function isSeriesFile(path: string): boolean {
-  const name = posix.basename(path);
-  return !name.startsWith('.') && name.toUpperCase() !== 'DICOMDIR';
+  if (paths.includes(path)) return [path];
+  const inFolder = paths.filter((file) => posix.dirname(file) === path && isSeriesFile(file));
+  const slices = inFolder.filter((file) => !isNifti(file));
+  return slices.length > 0 ? slices : inFolder;
 }
 
 function missing(at: string, wanted: string, found = 0): Fault {
@@ -70,15 +76,28 @@ function missing(at: string, wanted: string, found = 0): Fault {
   });
 }
 
-function pairByPattern(paths: readonly string[], { pattern, labels }: DatasetSetting): PairedPatient[] {
-  if (!pattern) throw new RangeError('a dataset needs `patients` or `pattern`');
-  const masks = matchPattern(paths, pattern.mask);
-  const maskPaths = new Set([...masks.values()].flat());
-  // `{patient}.nii.gz` would also match `1_mask.nii.gz`: what the mask pattern matches is no image.
-  const images = matchPattern(
-    paths.filter((path) => !maskPaths.has(path)),
-    pattern.image,
-  );
+/** The one layout that explains every scan; a doubt is refused, with what was seen. */
+function pairByLayout(paths: readonly string[], { target, labels }: DatasetSetting): PairedPatient[] {
+  const certain = certainLayout(paths, findLayouts(paths, target));
+  if ('doubt' in certain) {
+    throw new Fault('DATASET_LAYOUT', {
+      at: 'dataset',
+      found: certain.doubt,
+      expected: 'one layout that explains every scan',
+      fix: 'Run `samflow inspect` on the source, and say what is meant by `dataset.pattern` or `dataset.patients`',
+    });
+  }
+  return certain.layout.patients.map(({ id, image, mask }) => paired(id, image, mask, labels));
+}
+
+const paired = (id: string, image: string[], mask: string, labels: readonly number[] | undefined): PairedPatient => ({
+  ...{ id, image, mask, labels: labels ? [...labels] : null, split: null },
+});
+
+type Pattern = NonNullable<DatasetSetting['pattern']>;
+
+function pairByPattern(paths: readonly string[], pattern: Pattern, labels: DatasetSetting['labels']): PairedPatient[] {
+  const { images, masks } = matchPatterns(paths, pattern);
   if (images.size === 0 && masks.size === 0) {
     throw new Fault('NO_PATIENTS', {
       at: 'dataset.pattern',
@@ -88,19 +107,13 @@ function pairByPattern(paths: readonly string[], { pattern, labels }: DatasetSet
     });
   }
   refuseSingles(images, masks, pattern);
-  return [...images].map(([id, image]) => ({
-    id,
-    image,
-    mask: masks.get(id)![0]!,
-    labels: labels ? [...labels] : null,
-    split: null,
-  }));
+  return [...images].map(([id, image]) => paired(id, image, masks.get(id)![0]!, labels));
 }
 
 function refuseSingles(
   images: ReadonlyMap<string, string[]>,
   masks: ReadonlyMap<string, string[]>,
-  pattern: { image: string; mask: string },
+  pattern: Pattern,
 ): void {
   const refuse = (path: string, expected: string) => {
     throw new Fault('PATIENT_FILE_MISSING', {
@@ -110,43 +123,22 @@ function refuseSingles(
       fix: 'Add the missing file, or list the patients one by one under `dataset.patients`',
     });
   };
-  for (const [id, image] of images)
-    if (!masks.has(id)) refuse(image[0]!, `a mask by dataset.pattern.mask, ${pattern.mask}`);
+  for (const [id, image] of images) {
+    if (!masks.has(id)) refuse(image[0]!, `a mask by ${pattern.mask}`);
+    // Several files are the slices of a series; NIfTI files are each a scan of its own.
+    if (image.length > 1 && image.some(isNifti)) throw twice(image, 'images');
+  }
   for (const [id, mask] of masks) {
-    if (!images.has(id)) refuse(mask[0]!, `an image by dataset.pattern.image, ${pattern.image}`);
-    if (mask.length > 1) {
-      throw new Fault('PATIENT_TWICE', {
-        at: posix.basename(mask[0]!),
-        found: `${mask.length} masks for one patient`,
-        expected: 'one',
-        fix: 'Make the pattern more exact, or list the patients one by one under `dataset.patients`',
-      });
-    }
+    if (!images.has(id)) refuse(mask[0]!, `an image by ${pattern.image}`);
+    if (mask.length > 1) throw twice(mask, 'masks');
   }
 }
 
-/**
- * Groups paths by what `{patient}` stands for in a pattern. A pattern matches a file, or a folder and then stands for the
- * files in it. `{patient}` never spans a slash; where it stands twice, both must be equal.
- */
-export function matchPattern(paths: readonly string[], pattern: string): Map<string, string[]> {
-  const expression = patternExpression(pattern);
-  const found = new Map<string, string[]>();
-  for (const path of paths) {
-    const match = expression.exec(path) ?? (isSeriesFile(path) ? expression.exec(posix.dirname(path)) : null);
-    const id = match?.groups?.patient;
-    if (id !== undefined) found.set(id, [...(found.get(id) ?? []), path]);
-  }
-  return found;
-}
-
-function patternExpression(pattern: string): RegExp {
-  const literals = posix
-    .normalize(pattern)
-    .replace(/\/$/, '')
-    .split('{patient}')
-    .map((literal) => literal.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-  const [first, ...rest] = literals;
-  const groups = rest.map((literal, index) => (index === 0 ? `(?<patient>[^/]+?)` : '\\k<patient>') + literal);
-  return new RegExp(`^${first}${groups.join('')}$`, 'u');
+function twice(files: readonly string[], what: string): Fault {
+  return new Fault('PATIENT_TWICE', {
+    at: posix.basename(files[0]!),
+    found: `${files.length} ${what} for one patient`,
+    expected: 'one',
+    fix: 'Make the pattern more exact, or list the patients one by one under `dataset.patients`',
+  });
 }

@@ -2,7 +2,8 @@ import { Fault } from '../fault.ts';
 import { decodeSafetensors, encodeSafetensors, f32, i16, u8 } from '../safetensors.ts';
 import { type Affine, affineOfRows, affineRows, type Shape3, voxelSizesMm } from '../volume/affine.ts';
 import { looksLikeDicom, readDicomSeries } from '../volume/dicom.ts';
-import { asVolume3, readNifti, type VoxelArray } from '../volume/nifti.ts';
+import { replaceNonFinite } from '../volume/finite.ts';
+import { asVolume3, type NiftiPlace, readNifti, type VoxelArray } from '../volume/nifti.ts';
 import { axisCodes, canonicalAffine, canonicalShape, orientationOf, toCanonical } from '../volume/orientation.ts';
 import { alignMask, type MaskSource } from './align-mask.ts';
 
@@ -17,6 +18,8 @@ export interface NativeGeometry {
   readonly datatype: string;
   readonly qformCode: number;
   readonly sformCode: number;
+  /** The header's numbers behind `voxelToWorld`; absent for DICOM. */
+  readonly place?: NiftiPlace | undefined;
 }
 
 /** One patient's scan on the canonical grid (RAS+ by permutation and flips), with its mask where there is one. */
@@ -65,8 +68,13 @@ export async function readPatientVolume({ image, mask, labels }: PatientFiles): 
   const orientation = orientationOf(scan.native.voxelToWorld);
   const shape = canonicalShape(scan.shape3, orientation);
   const voxelToWorld = canonicalAffine(scan.native.voxelToWorld, scan.shape3, orientation);
+  const { voxels: finite, replaced } = replaceNonFinite(scan.voxels, image[0]!.name);
   const repairs = [...scan.notes];
-  const finite = withoutNonFinite(scan.voxels, image[0]!.name, repairs);
+  if (replaced > 0) {
+    repairs.push(
+      `${replaced} voxels were NaN or infinite and took the nearest finite value of the scan (NaN: the smallest)`,
+    );
+  }
   const target = fitsInt16(finite) ? new Int16Array(finite.length) : new Float32Array(finite.length);
   const aligned = mask ? alignMask(readMask(mask), { shape, voxelToWorld }, labels) : null;
   return {
@@ -91,7 +99,7 @@ async function readScan(files: readonly NamedBytes[]): Promise<NativeScan> {
     return { voxels: series.voxels, shape3: shape, native, notes: series.notes };
   }
   const nifti = asVolume3(readNifti(first.bytes, first.name));
-  const { voxelToWorld, datatype, qformCode, sformCode } = nifti;
+  const { voxelToWorld, datatype, qformCode, sformCode, place } = nifti;
   const native: NativeGeometry = {
     kind: 'nifti',
     shape: [...nifti.shape],
@@ -100,6 +108,7 @@ async function readScan(files: readonly NamedBytes[]): Promise<NativeScan> {
     datatype,
     qformCode,
     sformCode,
+    place,
   };
   return { voxels: nifti.voxels, shape3: nifti.shape3, native, notes: nifti.notes };
 }
@@ -107,30 +116,6 @@ async function readScan(files: readonly NamedBytes[]): Promise<NativeScan> {
 function readMask({ name, bytes }: NamedBytes): MaskSource {
   const { voxels, shape3, voxelToWorld } = asVolume3(readNifti(bytes, name));
   return { name, voxels, shape: shape3, voxelToWorld };
-}
-
-/** NaN and -infinity become the smallest finite value, +infinity the largest; what was done is recorded. */
-function withoutNonFinite(voxels: VoxelArray, at: string, repairs: string[]): VoxelArray {
-  if (!(voxels instanceof Float32Array || voxels instanceof Float64Array)) return voxels;
-  let [low, high, bad] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0];
-  for (const value of voxels) {
-    if (!Number.isFinite(value)) bad += 1;
-    else {
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
-  }
-  if (bad === 0) return voxels;
-  if (bad === voxels.length) {
-    throw new Fault('VOLUME_NO_VALUES', {
-      at,
-      found: 'NaN or infinity in every voxel',
-      expected: 'finite values',
-      fix: 'Export the scan again',
-    });
-  }
-  repairs.push(`${bad} voxels were NaN or infinite and took the nearest finite value of the scan (NaN: the smallest)`);
-  return voxels.map((value) => (Number.isFinite(value) ? value : value === Number.POSITIVE_INFINITY ? high : low));
 }
 
 /** Whether every value is a whole number that int16 holds: then half the memory says the same. */
@@ -146,7 +131,7 @@ function fitsInt16(voxels: VoxelArray): boolean {
 // Artifact `volume` ------------------------------------------------------------------------------------------------
 
 /** Version of the metadata below; a reader refuses another one. */
-const FORMAT = 'samflow-volume-1';
+const FORMAT = 'samflow-volume-2';
 
 /** safetensors: `image` I16 or F32 [Z, Y, X], `mask` U8 [Z, Y, X]; geometry in the metadata. Same volume, same bytes. */
 export function encodeVolume(volume: PatientVolume): Uint8Array {

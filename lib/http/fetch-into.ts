@@ -33,6 +33,7 @@ export async function fetchInto(
       remote.check?.(response);
       // 200: the server knows no ranges, or (by If-Range) has another file now.
       if (response.status === 200) offset = 0;
+      checkRange(response, offset);
       for await (const chunk of response.body ?? []) {
         progressed();
         await handle.write(chunk, 0, chunk.length, offset);
@@ -48,16 +49,29 @@ export async function fetchInto(
   }
 }
 
-/** A full disk as a fault; null for other errors. */
+/** Other bytes than were asked for, from a proxy that keeps its own, would make a file of two halves that do not fit. */
+function checkRange({ status, headers }: Response, offset: number): void {
+  const from = /^bytes (\d+)-/.exec(headers.get('content-range') ?? '')?.[1];
+  if (status !== 206 || Number(from) === offset) return;
+  throw new Error(`bytes from ${from ?? 'nobody knows where'} for bytes from ${offset}`);
+}
+
+/** A full disk as a fault; null for other errors. Without a cause: the error's own message holds the path. */
 export function diskFault(at: string, error: unknown): Fault | null {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return null;
+  const errno = errnoOf(error);
+  if (errno !== 'ENOSPC' && errno !== 'EDQUOT') return null;
   const fix = 'Free space where samflow keeps its state';
-  return new Fault('DISK_FULL', { at, found: 'no space left', expected: 'room for the file', fix }, { cause: error });
+  return new Fault('DISK_FULL', { at, found: `no space left (${errno})`, expected: 'room for the file', fix });
+}
+
+/** The code of an error of the operating system, e.g. `ENOENT`; null for all others. */
+export function errnoOf(error: unknown): string | null {
+  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return null;
+  return typeof error.code === 'string' ? error.code : null;
 }
 
 /** Creates the file where it is missing and never cuts it; `a` alone would ignore the offsets. */
-async function openForWriting(path: string): Promise<FileHandle> {
+export async function openForWriting(path: string): Promise<FileHandle> {
   await (await open(path, 'a')).close();
   return open(path, 'r+');
 }

@@ -1,4 +1,4 @@
-import { openSource } from '../dataset/sources/open.ts';
+import { isOnThisMachine, openSource } from '../dataset/sources/open.ts';
 import type { Source } from '../dataset/sources/source.ts';
 import { isFault } from '../fault.ts';
 import type { Device } from '../runtime/session.ts';
@@ -92,7 +92,7 @@ export async function planRun(settings: PlanSettings, options: PlanOptions): Pro
 
 async function readParts(settings: PlanSettings, { cacheDir, report }: PlanOptions): Promise<CountedParts | null> {
   const { source } = settings;
-  if (source.kind === 'http') return null;
+  if (!isOnThisMachine(source)) return null;
   report('Reading scans and masks');
   const listing = await openSource(source, { cacheDir });
   try {

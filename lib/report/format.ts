@@ -7,9 +7,20 @@ export function score(value: number): string {
 
 /** A signed difference of scores, e.g. `+0.222`; no sign where it rounds to zero. */
 export function change(value: number): string {
-  const size = Math.abs(value).toFixed(3);
+  return signed(value, 3);
+}
+
+/** A change of any metric with its sign, e.g. `−3.4`; no sign where it rounds to zero. */
+export function signed(value: number, digits: number): string {
+  const size = Math.abs(value).toFixed(digits);
   if (Number(size) === 0) return size;
   return (value > 0 ? '+' : '\u2212') + size;
+}
+
+/** A p value, e.g. `0.031`, `< 0.001`; a dash where there is none. */
+export function pValue(value: number | null): string {
+  if (value === null) return '–';
+  return value < 0.001 ? '< 0.001' : value.toFixed(3);
 }
 
 /** A whole number with thousands separated, e.g. `1,234,567`. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { plural } from './format.ts';
 import { Html, html } from './html.ts';
+import { metricsSection } from './metrics-section.ts';
 import { lineageSection, settingsSection } from './record-sections.ts';
 import type { ReportData } from './report-data.ts';
 import { patientsSection, slicesSection, trainingSection } from './result-sections.ts';
@@ -24,7 +25,7 @@ const POLICY = [
   "form-action 'none'",
 ].join('; ');
 
-const SECTIONS = ['scores', 'slices', 'patients', 'training', 'settings', 'lineage', 'weights'] as const;
+const SECTIONS = ['scores', 'metrics', 'slices', 'patients', 'training', 'settings', 'lineage', 'weights'] as const;
 
 /**
  * One self-contained HTML page: no request leaves it and no script is in it. The same data gives the same bytes.
@@ -32,10 +33,9 @@ const SECTIONS = ['scores', 'slices', 'patients', 'training', 'settings', 'linea
  * @throws Fault REPORT_PICTURE_SHAPE where a picture's arrays do not have its height and width
  */
 export function renderReport(data: ReportData): string {
-  const { title, weights } = data;
-  const links = SECTIONS.filter((name) => name !== 'weights' || weights).map(
-    (name) => html`<a href="#${name}">${name}</a>`,
-  );
+  const { title, weights, evaluation } = data;
+  const absent = [!weights && 'weights', !evaluation.volumes && 'metrics'];
+  const links = SECTIONS.filter((name) => !absent.includes(name)).map((name) => html`<a href="#${name}">${name}</a>`);
   const page = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
@@ -47,6 +47,7 @@ export function renderReport(data: ReportData): string {
 ${verdict(data)}${facts(data)}<nav aria-label="Sections">${links}</nav></header>
 <main>${[
     scoresSection(data),
+    metricsSection(data),
     slicesSection(data),
     patientsSection(data),
     trainingSection(data),

@@ -19,11 +19,78 @@ export interface ScoredSlice {
   readonly fineTuned: Scores;
 }
 
+/** Every metric of one structure over a whole volume: docs/reference/metrics.md. Null on a sheared grid. */
+export interface VolumeScores extends Scores {
+  readonly precision: number;
+  readonly recall: number;
+  readonly truthMl: number;
+  readonly predictedMl: number;
+  readonly volumeErrorPercent: number;
+  readonly hdMm: number | null;
+  readonly hd95Mm: number | null;
+  readonly assdMm: number | null;
+  /** At each of the setting's tolerances. */
+  readonly nsd: readonly number[] | null;
+}
+
+export interface ScoredStructure {
+  readonly zeroShot: VolumeScores;
+  readonly fineTuned: VolumeScores;
+  /** Null where nothing is done to the masks. */
+  readonly postProcessed: VolumeScores | null;
+}
+
+export interface Spread {
+  readonly mean: number;
+  readonly median: number;
+  /** 95 % bootstrap interval of the mean. */
+  readonly interval: readonly [low: number, high: number] | null;
+}
+
+/** One metric of two models over the same patients. */
+export interface Comparison {
+  readonly metric: string;
+  readonly patients: number;
+  readonly before: Spread;
+  readonly after: Spread;
+  readonly change: Spread;
+  readonly improved: number;
+  readonly worsened: number;
+  readonly p: number | null;
+}
+
+export interface PostProcess {
+  readonly fillHoles: boolean;
+  readonly minComponentMm3: number;
+  readonly largestComponent: boolean;
+}
+
+export interface VolumeEvaluation {
+  readonly setting: { readonly surface: 'sub-voxel' | 'voxel-edge'; readonly tolerancesMm: readonly number[] };
+  readonly structures: readonly { readonly name: string }[];
+  /** In the order of the structures. */
+  readonly summaries: readonly {
+    readonly structure: string;
+    readonly fineTuning: readonly Comparison[];
+    readonly postProcessing: readonly Comparison[] | null;
+  }[];
+  readonly postProcess: {
+    readonly rule: PostProcess | null;
+    readonly by: 'validation' | 'configuration' | 'nothing';
+    readonly patients: readonly string[];
+    readonly tried: readonly { readonly rule: PostProcess; readonly dice: number }[];
+  };
+  /** What so few patients cannot say. */
+  readonly note: string | null;
+}
+
 export interface ScoredPatient {
   readonly patient: string;
   /** Over the whole volume, on the scan's own grid. */
   readonly zeroShot: Scores;
   readonly fineTuned: Scores;
+  /** In the order of `volumes.structures`; absent in evaluations of older versions. */
+  readonly structures?: readonly ScoredStructure[] | undefined;
   readonly slices: readonly ScoredSlice[];
 }
 
@@ -32,6 +99,8 @@ export interface OracleEvaluation {
   readonly zeroShot: Scores;
   readonly fineTuned: Scores;
   readonly patients: readonly ScoredPatient[];
+  /** Absent in evaluations of older versions. */
+  readonly volumes?: VolumeEvaluation | undefined;
 }
 
 export const RANKS = ['best', 'median', 'worst'] as const;
@@ -65,6 +134,9 @@ export interface AutomaticResult {
   readonly foregroundVoxels: number;
   /** Null where the scan has no truth to compare with. */
   readonly overlap: Scores | null;
+  readonly scores?: VolumeScores | null | undefined;
+  readonly postProcess?: PostProcess | null | undefined;
+  readonly overlapBefore?: Scores | null | undefined;
 }
 
 export interface EpochScores {

@@ -1,3 +1,4 @@
+import { allScoresTable, worstCasesTable } from './cases.ts';
 import { diceChart, histogramChart, lossChart, positionChart } from './charts.ts';
 import { change, plural } from './format.ts';
 import { type Html, html } from './html.ts';
@@ -25,7 +26,7 @@ export function slicesSection({ pictures, axis }: ReportData): Html {
   }</section>`;
 }
 
-/** Scores by patient, and how they spread over the slices. */
+/** Scores by patient, the worst of them, and how they spread over the slices. */
 export function patientsSection(data: ReportData): Html {
   const { evaluation, pictures } = data;
   const scored = evaluation.patients.some((patient) => patient.slices.length > 0);
@@ -35,7 +36,13 @@ export function patientsSection(data: ReportData): Html {
     chartFigure('Slices by Dice', MODELS, histogramChart(evaluation)),
   ]}</div>`;
   return html`<section id="patients"><h2>Patients and their slices</h2>${patientTable(data)}
-<p class="note">With boxes from the truth. A patient’s scores are over the whole volume; the worst slice is by fine-tuned Dice.</p>${scored && charts}</section>`;
+<p class="note">With boxes from the truth. A patient’s scores are over the whole volume; the worst slice is by fine-tuned Dice.</p>${evaluation.volumes ? volumeCases(data) : null}${scored && charts}</section>`;
+}
+
+function volumeCases(data: ReportData): Html {
+  return html`<h3>Worst cases</h3>${worstCasesTable(data)}
+<p class="note">The lowest fine-tuned Dice over a whole volume, and every case that fine-tuning made worse.</p>
+${allScoresTable(data)}`;
 }
 
 /** Learning curves with the epoch whose weights were kept. */

@@ -1,5 +1,6 @@
 import { change, count, plural, score } from './format.ts';
 import { type Html, html } from './html.ts';
+import { postProcessText } from './metric-names.ts';
 import type { ReportData, Scores } from './report-data.ts';
 import { bar, table } from './table.ts';
 
@@ -55,21 +56,30 @@ function automaticCard({ infer }: ReportData): Html {
     { name: 'Patient' },
     { name: 'Dice' },
     { name: 'IoU' },
+    { name: 'HD95, mm' },
     { name: 'Boxes by', word: true },
     { name: 'Slices' },
-    { name: 'Voxels' },
   ];
-  const rows = infer.map(({ patient, prompts, promptedSlices, foregroundVoxels, overlap }) => [
+  const rows = infer.map(({ patient, prompts, promptedSlices, overlap, scores }) => [
     patient,
     ...(overlap ? [score(overlap.dice), score(overlap.iou)] : ['–', '–']),
+    scores?.hd95Mm?.toFixed(2) ?? '–',
     RULES.get(prompts) ?? prompts,
     count(promptedSlices),
-    count(foregroundVoxels),
   ]);
   return html`<div class="card apart"><h3>Automatic boxes <span class="pill">truth not used</span></h3>
 ${rows.length > 0 ? table(columns, rows) : html`<p>No scan was segmented with automatic boxes in this run.</p>`}
-<p class="note">The fine-tuned model with boxes made by a rule, as on a new scan: slices with a box, voxels found, and Dice and IoU where the scan has a truth. These scores answer another question than those with boxes from the truth and are not to be mixed with them.</p></div>
+<p class="note">The fine-tuned model with boxes made by a rule, as on a new scan: slices with a box, and scores where the scan has a truth. They answer another question than those with boxes from the truth and are not to be mixed with them.${cleaningNote(infer)}</p></div>
 `;
+}
+
+/** What was done to the masks, and what they scored before it. */
+function cleaningNote(infer: ReportData['infer']): string {
+  const rule = infer.find(({ postProcess }) => postProcess)?.postProcess;
+  if (!rule) return '';
+  const before = infer.flatMap(({ overlapBefore }) => (overlapBefore ? [score(overlapBefore.dice)] : []));
+  const dices = before.length > 0 ? ` (Dice before it: ${before.join(', ')})` : '';
+  return ` The masks are post-processed: ${postProcessText(rule)}${dices}.`;
 }
 
 /** One row a patient, with boxes from the truth. */

@@ -40,6 +40,16 @@ export function voxelSizesMm(voxelToWorld: Affine): [number, number, number] {
   return [size(0), size(1), size(2)];
 }
 
+/** How far two of the voxel axes are from a right angle: the largest cosine between any two, 0 for a grid without shear. */
+export function largestSkew(voxelToWorld: Affine): number {
+  const steps = [0, 1, 2].map((axis) => axisStepMm(voxelToWorld, axis));
+  const cosine = (a: number, b: number): number => {
+    const dot = steps[a]!.reduce((sum, value, row) => sum + value * steps[b]![row]!, 0);
+    return Math.abs(dot) / (Math.hypot(...steps[a]!) * Math.hypot(...steps[b]!));
+  };
+  return Math.max(cosine(0, 1), cosine(0, 2), cosine(1, 2));
+}
+
 export function determinant3(m: Affine): number {
   return (
     m[0]! * (m[5]! * m[10]! - m[6]! * m[9]!) -

@@ -1,14 +1,17 @@
-import dicomParser, { type DataSet, type Element } from 'dicom-parser';
+import dicomParser, { type DataSet } from 'dicom-parser';
 import { Fault } from '../fault.ts';
 import type { Vector3 } from './affine.ts';
+import { numbers, positive } from './dicom-elements.ts';
+import { type FrameGroups, frameGroups, isEnhancedCt } from './dicom-frames.ts';
+import { type FramePixels, framePixels, isReadSyntax, type PixelLayout } from './dicom-pixels.ts';
 
 /**
- * What samflow needs to know of one DICOM file before it lets the decoder loose: the decoder (GDCM) fills cut-off pixels
+ * What samflow needs to know of one DICOM slice before it lets the decoder loose: the decoder (GDCM) fills cut-off pixels
  * with zeros, stacks mixed series and takes a missing position for the origin, all without a word. Only the tags below are
  * read; nothing that names a person is looked at.
  */
 export interface DicomHeader {
-  /** Base name. */
+  /** Of the file, as `nameDicomFiles` has it; with the frame where there are several. */
   readonly name: string;
   /** Empty where the UIDs were removed, as in anonymised data. */
   readonly seriesUid: string;
@@ -26,43 +29,67 @@ export interface DicomHeader {
   readonly rescale: readonly [slope: number, intercept: number];
 }
 
-/** Transfer syntaxes that the decoder reads. Deflated files and video are not among them. */
-const TRANSFER_SYNTAXES = new Set([
-  '1.2.840.10008.1.2', // implicit little-endian
-  '1.2.840.10008.1.2.1', // explicit little-endian
-  '1.2.840.10008.1.2.2', // explicit big-endian
-  '1.2.840.10008.1.2.5', // RLE
-  ...['50', '51', '57', '70'].map((jpeg) => `1.2.840.10008.1.2.4.${jpeg}`),
-  ...['80', '81'].map((jpegLs) => `1.2.840.10008.1.2.4.${jpegLs}`),
-  ...['90', '91'].map((jpeg2000) => `1.2.840.10008.1.2.4.${jpeg2000}`),
-]);
-
 export function looksLikeDicom(bytes: Uint8Array): boolean {
   return bytes.length >= 132 && String.fromCharCode(...bytes.subarray(128, 132)) === 'DICM';
 }
 
+export interface DicomFrame {
+  readonly header: DicomHeader;
+  readonly pixels: FramePixels;
+}
+
 /**
- * Faults: DICOM_FORMAT, DICOM_TRANSFER_SYNTAX, DICOM_NO_PIXELS, DICOM_COLOUR, DICOM_MULTIFRAME, DICOM_PHOTOMETRIC,
+ * The frames of a file, in its order: most have one, an enhanced CT has them all.
+ * Faults: DICOM_FORMAT, DICOM_TRANSFER_SYNTAX, DICOM_NO_PIXELS, DICOM_COLOUR, DICOM_MULTIFRAME, DICOM_PHOTOMETRIC, DICOM_BITS,
  * DICOM_PIXELS_TRUNCATED, DICOM_NO_POSITION, DICOM_ORIENTATION, DICOM_NO_SPACING, DICOM_RESCALE.
  */
-export function parseDicomHeader(bytes: Uint8Array, name: string): DicomHeader {
+export function parseDicomFrames(bytes: Uint8Array, name: string): DicomFrame[] {
   const data = parse(bytes, name);
+  try {
+    return readFrames(data, name);
+  } catch (error) {
+    // The parser throws strings where an element's value lies outside the file; an error is one of ours.
+    throw error instanceof Error ? error : damaged(name);
+  }
+}
+
+function readFrames(data: DataSet, name: string): DicomFrame[] {
   const rows = data.uint16('x00280010') ?? 0;
   const columns = data.uint16('x00280011') ?? 0;
   if (rows < 1 || columns < 1 || !data.elements.x7fe00010) {
     throw fault('DICOM_NO_PIXELS', name, 'a file without an image', 'one slice', 'Leave reports and other objects out');
   }
   checkKind(data, name);
-  checkPixelBytes(data, rows, columns, bytes.length, name);
+  const layout: PixelLayout = { rows, columns, frames: countFrames(data, name), ...readBits(data, name) };
+  const pixels = framePixels(data, layout, name);
+  const groups = frameGroups(data, layout.frames);
+  if (groups === null) throw multiframe(name, `${layout.frames} frames without a place for each`);
+  return groups.map((group, frame) => ({
+    header: readHeader(data, group, layout, frameName(name, frame, layout.frames)),
+    pixels: pixels[frame]!,
+  }));
+}
+
+/** The header of a file of one slice. Faults: those of `parseDicomFrames`; DICOM_MULTIFRAME where there are more. */
+export function parseDicomHeader(bytes: Uint8Array, name: string): DicomHeader {
+  const frames = parseDicomFrames(bytes, name);
+  if (frames.length > 1) throw multiframe(name, `${frames.length} frames in one file`);
+  return frames[0]!.header;
+}
+
+const frameName = (name: string, frame: number, frames: number) => (frames > 1 ? `${name} (frame ${frame + 1})` : name);
+
+function readHeader(data: DataSet, groups: FrameGroups, { rows, columns }: PixelLayout, name: string): DicomHeader {
+  const { plane, orientation, measures, values } = groups;
   return {
     name,
     seriesUid: data.string('x0020000e') ?? '',
     rows,
     columns,
-    pixelSpacingMm: readSpacing(data, name),
-    ...readPlane(data, name),
-    sliceThicknessMm: positive(numbers(data, 'x00180088')[0]) ?? positive(numbers(data, 'x00180050')[0]),
-    rescale: readRescale(data, name),
+    pixelSpacingMm: readSpacing(measures, name),
+    ...readPlane(plane, orientation, name),
+    sliceThicknessMm: positive(numbers(measures, 'x00180088')[0]) ?? positive(numbers(measures, 'x00180050')[0]),
+    rescale: readRescale(values, name),
   };
 }
 
@@ -77,81 +104,65 @@ function parse(bytes: Uint8Array, name: string): DataSet {
   try {
     const data = dicomParser.parseDicom(bytes, { untilTag: 'x7fe00010', inflater });
     const syntax = data.string('x00020010') ?? '';
-    if (!TRANSFER_SYNTAXES.has(syntax)) throw transferSyntaxFault(name, syntax);
+    if (!isReadSyntax(syntax)) throw transferSyntaxFault(name, syntax);
     return data;
   } catch (error) {
     if (error instanceof Fault) throw error;
-    // The parser throws strings and plain objects as well as errors.
-    const cause =
-      error instanceof Error ? error : new Error(String((error as { exception?: unknown }).exception ?? error));
-    throw new Fault(
-      'DICOM_FORMAT',
-      {
-        at: name,
-        found: 'a damaged or cut-off file',
-        expected: 'DICOM Part 10',
-        fix: 'Fetch or export the series again',
-      },
-      { cause },
-    );
+    // Without the parser's own error, which is kept with a failed run: it may quote what stands in the header.
+    throw damaged(name);
   }
 }
+
+const damaged = (name: string) =>
+  fault('DICOM_FORMAT', name, 'a damaged or cut-off file', 'DICOM Part 10', 'Fetch or export the series again');
 
 function checkKind(data: DataSet, name: string): void {
   if ((data.uint16('x00280002') ?? 1) !== 1) {
     throw fault('DICOM_COLOUR', name, 'a colour image', 'one value per pixel', 'Use the original series');
   }
-  const frames = data.intString('x00280008') ?? 1;
-  if (frames !== 1) {
-    throw fault(
-      'DICOM_MULTIFRAME',
-      name,
-      `${frames} frames in one file`,
-      'one slice per file',
-      'Convert it to NIfTI, e.g. with dcm2niix',
-    );
-  }
   const photometric = data.string('x00280004') ?? 'MONOCHROME2';
   if (photometric !== 'MONOCHROME2') {
-    throw fault('DICOM_PHOTOMETRIC', name, photometric, 'MONOCHROME2', 'Use the original series');
+    throw fault('DICOM_PHOTOMETRIC', name, shown(photometric), 'MONOCHROME2', 'Use the original series');
   }
 }
 
-/** Uncompressed pixels must all be there; compressed ones must at least end where their marks say, before the file does. */
-function checkPixelBytes(data: DataSet, rows: number, columns: number, fileBytes: number, name: string): void {
-  const element = data.elements.x7fe00010!;
-  const refuse = (found: string, expected: string) =>
-    fault('DICOM_PIXELS_TRUNCATED', name, found, expected, 'Fetch or export the series again');
-  if (element.hadUndefinedLength) {
-    if (compressedBytes(data, element) === 0) throw refuse('compressed pixels that break off', 'all of them');
-    return;
-  }
-  const expected = rows * columns * Math.ceil((data.uint16('x00280100') ?? 16) / 8);
-  const found = Math.min(element.length, fileBytes - element.dataOffset);
-  if (found < expected) throw refuse(`${found} bytes of pixels`, `${expected} for ${columns} x ${rows}`);
+function countFrames(data: DataSet, name: string): number {
+  const frames = data.intString('x00280008') ?? 1;
+  if (frames === 1) return 1;
+  if (Number.isSafeInteger(frames) && frames > 1 && isEnhancedCt(data)) return frames;
+  throw multiframe(name, `${frames} frames in one file`);
 }
 
-/** Bytes in the fragments of compressed pixels; 0 where the fragments do not end as they should. */
-function compressedBytes({ byteArray, byteArrayParser }: DataSet, element: Element): number {
-  const warnings: string[] = [];
-  try {
-    const stream = new dicomParser.ByteStream(byteArrayParser, byteArray, element.dataOffset);
-    dicomParser.findEndOfEncapsulatedElement(stream, element, warnings);
-  } catch {
-    return 0;
+const multiframe = (name: string, found: string) =>
+  fault(
+    'DICOM_MULTIFRAME',
+    name,
+    found,
+    'one slice per file, or an enhanced CT',
+    'Convert it to NIfTI, e.g. with dcm2niix',
+  );
+
+/** Bits of a stored value: the lowest of those allocated, as every scanner writes them; else it is anyone's guess which are. */
+function readBits(data: DataSet, name: string): Pick<PixelLayout, 'bitsAllocated' | 'bitsStored' | 'signed'> {
+  const [allocated = 0, stored = 0, high = -1] = ['x00280100', 'x00280101', 'x00280102'].map((tag) => data.uint16(tag));
+  const sign = data.uint16('x00280103') ?? 0;
+  const bitsAllocated = ([8, 16, 32] as const).find((bits) => bits === allocated);
+  if (bitsAllocated && stored >= 1 && stored <= allocated && high === stored - 1 && sign <= 1) {
+    return { bitsAllocated, bitsStored: stored, signed: sign === 1 };
   }
-  return warnings.length === 0 ? element.fragments!.reduce((sum, { length }) => sum + length, 0) : 0;
+  const found = `${stored} bits stored of ${allocated}, the highest ${high}, sign ${sign}`;
+  throw fault('DICOM_BITS', name, found, 'the lower bits of 8, 16 or 32', 'Fetch or export the series again');
 }
 
-function readSpacing(data: DataSet, name: string): [number, number] {
+function readSpacing(data: DataSet | null, name: string): [number, number] {
   const [row, column] = numbers(data, 'x00280030').map(positive);
   if (row && column) return [row, column];
   throw fault('DICOM_NO_SPACING', name, 'no valid PixelSpacing', 'two sizes above zero', 'Use the original series');
 }
 
-function readPlane(data: DataSet, name: string) {
-  const position = numbers(data, 'x00200032');
-  const cosines = numbers(data, 'x00200037');
+function readPlane(plane: DataSet | null, orientation: DataSet | null, name: string) {
+  const position = numbers(plane, 'x00200032');
+  const cosines = numbers(orientation, 'x00200037');
   if (position.length !== 3 || cosines.length !== 6 || ![...position, ...cosines].every(Number.isFinite)) {
     throw fault(
       'DICOM_NO_POSITION',
@@ -182,36 +193,26 @@ function readPlane(data: DataSet, name: string) {
   };
 }
 
-function readRescale(data: DataSet, name: string): [number, number] {
+function readRescale(data: DataSet | null, name: string): [number, number] {
+  const refuse = (found: string) => fault('DICOM_RESCALE', name, found, 'finite numbers', 'Use the original series');
+  if (data?.elements.x00283000) throw refuse('a look-up table instead of slope and intercept');
   const slope = numbers(data, 'x00281053')[0] ?? 1;
   const intercept = numbers(data, 'x00281052')[0] ?? 0;
   if (Number.isFinite(slope) && slope !== 0 && Number.isFinite(intercept)) return [slope, intercept];
-  throw fault(
-    'DICOM_RESCALE',
-    name,
-    `slope ${slope}, intercept ${intercept}`,
-    'finite numbers',
-    'Use the original series',
-  );
+  throw refuse(`slope ${slope}, intercept ${intercept}`);
 }
-
-/** The numbers of a decimal-string tag; empty where it is absent. */
-function numbers(data: DataSet, tag: string): number[] {
-  const text = data.string(tag);
-  return text ? text.split('\\').map((part) => (part.trim() === '' ? Number.NaN : Number(part))) : [];
-}
-
-const positive = (value: number | undefined) =>
-  value !== undefined && value > 0 && Number.isFinite(value) ? value : null;
 
 const fault = (code: string, at: string, found: string, expected: string, fix: string) =>
   new Fault(code, { at, found, expected, fix });
+
+/** A header's own words, cut to what such a field can hold: a damaged one may hold anything. */
+const shown = (text: string) => (/^[A-Z0-9 _.]{1,64}$/.test(text) ? text : 'unreadable');
 
 const transferSyntaxFault = (at: string, syntax: string) =>
   fault(
     'DICOM_TRANSFER_SYNTAX',
     at,
-    `transfer syntax ${syntax || 'unknown'}`,
+    `transfer syntax ${syntax === 'deflated' ? syntax : /^[0-9.]{1,64}$/.test(syntax) ? syntax : 'unknown'}`,
     'uncompressed, RLE, JPEG, JPEG-LS or JPEG 2000',
     'Convert the series, e.g. with gdcmconv',
   );

@@ -1,5 +1,6 @@
 import { Fault } from '../fault.ts';
 import type { Vector3 } from './affine.ts';
+import { checkAffine } from './affine-check.ts';
 import type { DicomHeader } from './dicom-header.ts';
 
 /** The slices of one series in order along their normal, and the grid that they make. */
@@ -20,7 +21,7 @@ const SAME = 1e-3;
  * Lays the slices of a series onto one even grid, by position and not by file name or instance number. A grid that is not
  * even is refused: a missing slice would shift every organ behind it.
  *
- * Faults: DICOM_MIXED_SERIES, DICOM_DUPLICATE_SLICE, DICOM_GAP, DICOM_SHEAR, DICOM_NO_SPACING.
+ * Faults: DICOM_MIXED_SERIES, DICOM_DUPLICATE_SLICE, DICOM_GAP, DICOM_SHEAR, DICOM_NO_SPACING, AFFINE_RANGE.
  */
 export function arrangeSeries(headers: readonly DicomHeader[]): SeriesGrid {
   const first = headers[0]!;
@@ -33,7 +34,8 @@ export function arrangeSeries(headers: readonly DicomHeader[]): SeriesGrid {
   const stepMm = sorted.length > 1 ? evenStep(sorted, notes) : thicknessOf(first, notes);
   const origin = sorted[0]!.header;
   checkShear(sorted, normal, stepMm);
-  return { order, voxelToWorld: gridAffine(origin, normal, stepMm), notes };
+  const voxelToWorld = checkAffine(gridAffine(origin, normal, stepMm), 'a series', origin.name);
+  return { order, voxelToWorld: [...voxelToWorld], notes };
 }
 
 function checkSameSeries(one: DicomHeader, other: DicomHeader): void {
@@ -54,8 +56,8 @@ function checkSameSeries(one: DicomHeader, other: DicomHeader): void {
   }
   const cosines = (header: DicomHeader) => [...header.rowDirectionLps, ...header.columnDirectionLps];
   if (!near(cosines(one), cosines(other))) throw differs('orientation');
-  // The decoder scales all slices into one number type; a scale per slice (PET) would be cut to it.
-  if (!near(one.rescale, other.rescale)) {
+  // All slices are scaled into one number type; a scale per slice (PET) would be cut to it.
+  if (one.rescale.some((value, index) => value !== other.rescale[index])) {
     throw differs('rescale slope and intercept', `${other.rescale.join(', ')}, not ${one.rescale.join(', ')}`);
   }
 }

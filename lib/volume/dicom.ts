@@ -1,9 +1,10 @@
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Fault } from '../fault.ts';
 import type { Affine, Shape3 } from './affine.ts';
-import { parseDicomHeader } from './dicom-header.ts';
+import { type DicomFrame, parseDicomFrames } from './dicom-header.ts';
+import { nameDicomFiles } from './dicom-names.ts';
 import { arrangeSeries } from './dicom-series.ts';
+import { readValues } from './dicom-values.ts';
+import { checkVoxels } from './limits.ts';
 import type { VoxelArray } from './nifti.ts';
 
 export { looksLikeDicom } from './dicom-header.ts';
@@ -24,65 +25,50 @@ export interface DicomFile {
   readonly bytes: Uint8Array;
 }
 
-/** Slices decoded in one go: bounds the decoder's memory, whatever the length of the series. */
-const BATCH = 32;
-
 /**
- * Reads one DICOM series, a file per slice in any order. Headers are checked and the grid is computed here; GDCM, compiled
- * to WebAssembly in @itk-wasm/dicom, decodes the pixels, in memory: nothing is written to disk.
+ * Reads one DICOM series, a file per slice in any order, or one enhanced CT with all slices in it. Headers are checked, the
+ * grid is computed, uncompressed and RLE pixels are read and all are rescaled here; GDCM decodes JPEG and its kin, in memory:
+ * nothing is written to disk.
  *
- * Faults: those of `parseDicomHeader` and `arrangeSeries`, and DICOM_DECODE.
+ * Faults: those of `parseDicomFrames` and `arrangeSeries`, DICOM_DECODE and VOLUME_TOO_LARGE.
  */
 export async function readDicomSeries(files: readonly DicomFile[]): Promise<DicomVolume> {
-  const headers = files.map(({ bytes, name }) => parseDicomHeader(bytes, name));
-  const { order, voxelToWorld, notes } = arrangeSeries(headers);
-  const { columns, rows } = headers[0]!;
-  const area = columns * rows;
-  let voxels: VoxelArray | null = null;
-  for (let from = 0; from < order.length; from += BATCH) {
-    const batch = order.slice(from, from + BATCH).map((at) => files[at]!);
-    const decoded = await decodeSlices(batch);
-    voxels ??= new (decoded.constructor as new (length: number) => VoxelArray)(area * order.length);
-    if (decoded.constructor !== voxels.constructor || decoded.length !== area * batch.length) {
-      throw decodeFault(batch[0]!.name, 'slices of different size or number type');
-    }
-    voxels.set(decoded, area * from);
-  }
-  const datatype = voxels!.constructor.name.replace('Array', '').toLowerCase();
-  return { shape: [columns, rows, order.length], voxels: voxels!, voxelToWorld, datatype, notes };
+  const parsed = nameDicomFiles(files).map(({ bytes, name }) => parseDicomFrames(bytes, name));
+  refuseSeveralEnhanced(parsed);
+  const frames = parsed.flat();
+  const { order, voxelToWorld, notes } = arrangeSeries(frames.map(({ header }) => header));
+  const slices = order.map((at) => frames[at]!);
+  const { columns, rows } = slices[0]!.header;
+  const shape: Shape3 = [columns, rows, slices.length];
+  checkVoxels(shape, slices[0]!.header.name);
+  checkSameStorage(slices);
+  const voxels = await readValues(slices);
+  const datatype = voxels.constructor.name.replace('Array', '').toLowerCase();
+  return { shape, voxels, voxelToWorld, datatype, notes };
 }
 
-/** Pixels of some slices, in the order given. */
-async function decodeSlices(files: readonly DicomFile[]): Promise<VoxelArray> {
-  // Loaded on first use: most data sets are NIfTI, and the module is large.
-  const { InterfaceTypes, runPipelineNode } = await import('itk-wasm');
-  // The packaged function wants paths on disk; the pipeline behind it also takes bytes, under neutral names.
-  const inputs = files.map(({ bytes }, index) => ({
-    type: InterfaceTypes.BinaryFile,
-    data: { path: `${index}.dcm`, data: bytes },
-  }));
-  const args = ['0', '1', '--memory-io', '--single-sorted-series', '--input-images', ...inputs.map((i) => i.data.path)];
-  const wanted = [{ type: InterfaceTypes.Image }, { type: InterfaceTypes.JsonCompatible }];
-  const at = files[0]!.name;
-  try {
-    const { returnValue, outputs, stderr } = await runPipelineNode(pipelinePath(), args, wanted, inputs);
-    const image = outputs[0]?.data as { data: VoxelArray | null } | undefined;
-    if (returnValue === 0 && image?.data) return image.data;
-    throw decodeFault(at, 'pixels that the decoder refuses', new Error(stderr.slice(0, 500)));
-  } catch (cause) {
-    throw cause instanceof Fault ? cause : decodeFault(at, 'pixels that the decoder fails on', cause);
-  }
+function refuseSeveralEnhanced(files: readonly (readonly DicomFrame[])[]): void {
+  const several = files.find((frames) => frames.length > 1);
+  if (!several || files.length === 1) return;
+  throw new Fault('DICOM_MULTIFRAME', {
+    at: several[0]!.header.name,
+    found: `a file of ${several.length} frames beside other files`,
+    expected: 'one enhanced CT alone, or one slice per file',
+    fix: 'Put each into its own folder',
+  });
 }
 
-function pipelinePath(): string {
-  const entry = dirname(fileURLToPath(import.meta.resolve('@itk-wasm/dicom')));
-  return join(entry, 'pipelines', 'read-image-dicom-file-series');
-}
-
-function decodeFault(at: string, found: string, cause?: unknown): Fault {
-  return new Fault(
-    'DICOM_DECODE',
-    { at, found, expected: 'decodable slices', fix: 'Fetch or export the series again' },
-    { cause },
-  );
+/** Slices stored in different bits would be of different number types. */
+function checkSameStorage(slices: readonly DicomFrame[]): void {
+  const [first] = slices as [DicomFrame];
+  const bits = ({ pixels }: DicomFrame) =>
+    `${pixels.bitsStored} of ${pixels.bitsAllocated} bits, ${pixels.signed ? '' : 'un'}signed`;
+  const other = slices.find((slice) => bits(slice) !== bits(first));
+  if (!other) return;
+  throw new Fault('DICOM_MIXED_SERIES', {
+    at: other.header.name,
+    found: `pixels of ${bits(other)}, and of ${bits(first)} in ${first.header.name}`,
+    expected: 'the slices of one series in a folder',
+    fix: 'Put each series into its own folder',
+  });
 }

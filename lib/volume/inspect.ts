@@ -1,17 +1,21 @@
 import { createHash } from 'node:crypto';
 import { type Affine, affineRows, type Shape3, voxelSizesMm } from './affine.ts';
 import { looksLikeDicom, readDicomSeries } from './dicom.ts';
+import { noValues } from './finite.ts';
 import { readNifti, type VoxelArray } from './nifti.ts';
-import { axisCodes, canonicalAffine, canonicalShape, orientationOf, toCanonical } from './orientation.ts';
+import { axisCodes, canonicalAffine, canonicalShape, orientationOf, toCanonicalSlice } from './orientation.ts';
 
 /** What a person wants to know of a volume before training on it; figures agree with nibabel's. */
 export interface VolumeFacts {
   readonly kind: 'nifti' | 'dicom';
   /** As stored, first axis fastest. */
   readonly shape: readonly number[];
+  /** numpy's name of the stored type: `int16`, or `>i2` where the bytes are in the other order. */
   readonly dtype: string;
+  /** The same in words: `int16`, whatever the order. */
+  readonly datatype: string;
   readonly byteOrder: 'little' | 'big';
-  /** Voxel sizes as the header says. */
+  /** Voxel sizes as the header says, or as the affine does where the header names none. */
   readonly zooms: readonly number[];
   /** Voxel to world (RAS+), rows of four. */
   readonly affine: number[][];
@@ -28,26 +32,32 @@ export interface VolumeFacts {
   readonly labels: { readonly value: number; readonly voxels: number }[] | null;
   /** After permuting and flipping onto RAS+; the hash is of the voxels as float32, first axis fastest. */
   readonly ras: { readonly shape: number[]; readonly affine: number[][]; readonly sha256_f32_fortran: string };
-  /** What is doubtful in the header, one sentence each. */
+  /** What is doubtful, was mended or will be refused in a run, one sentence each. */
   readonly notes: readonly string[];
 }
 
-interface Volume extends Pick<VolumeFacts, 'kind' | 'shape' | 'dtype' | 'byteOrder' | 'zooms' | 'notes'> {
+interface Volume extends Pick<VolumeFacts, 'kind' | 'shape' | 'datatype' | 'byteOrder' | 'zooms' | 'notes'> {
   readonly voxels: VoxelArray;
   readonly voxelToWorld: Affine;
 }
 
-/** Reads and describes one NIfTI file (time series too) or the files of one DICOM series. Faults: those of the readers. */
+/**
+ * Reads and describes one NIfTI file (time series too) or the files of one DICOM series.
+ * Faults: those of the readers, and VOLUME_NO_VALUES.
+ */
 export async function inspectVolume(files: readonly { name: string; bytes: Uint8Array }[]): Promise<VolumeFacts> {
-  const { voxels, voxelToWorld, ...volume } = await read(files);
+  const { voxels, voxelToWorld, notes, ...volume } = await read(files);
   const orientation = orientationOf(voxelToWorld);
   const grid: Shape3 = [volume.shape[0]!, volume.shape[1]!, volume.shape[2] ?? 1];
   const axisFor = (world: number) => orientation.worldAxis.indexOf(world);
+  const figures = statistics(voxels);
+  if (figures.nonFiniteVoxels === voxels.length) throw noValues(files[0]!.name);
   return {
     ...volume,
+    dtype: numpyName(volume),
     affine: affineRows(voxelToWorld),
     axcodes: axisCodes(orientation),
-    ...statistics(voxels),
+    ...figures,
     sliceAxis: { axial: axisFor(2), coronal: axisFor(1), sagittal: axisFor(0) },
     labels: countLabels(voxels),
     ras: {
@@ -55,27 +65,39 @@ export async function inspectVolume(files: readonly { name: string; bytes: Uint8
       affine: affineRows(canonicalAffine(voxelToWorld, grid, orientation)),
       sha256_f32_fortran: hashCanonical(voxels, grid, orientation),
     },
+    notes: [...notes, ...notesOf(volume.shape, figures)],
   };
+}
+
+/** Types of one byte have no order; big-endian ones go by numpy's letter and width. */
+function numpyName({ datatype, byteOrder }: Pick<Volume, 'datatype' | 'byteOrder'>): string {
+  const [, kind, bits] = /^(u?int|float)(\d+)$/.exec(datatype)!;
+  const letter = kind!.charAt(0);
+  return byteOrder === 'little' || bits === '8' ? datatype : `>${letter}${Number(bits) / 8}`;
+}
+
+function notesOf(shape: readonly number[], { min, max, nonFiniteVoxels }: ReturnType<typeof statistics>): string[] {
+  const volumes = shape.slice(3).reduce((product, size) => product * size, 1);
+  return [
+    ...(volumes > 1 ? [`the file holds ${volumes} volumes; a run takes files of one`] : []),
+    ...(nonFiniteVoxels > 0
+      ? [`${nonFiniteVoxels} voxels are NaN or infinite; a run takes a finite value for them`]
+      : []),
+    ...(min === max ? [`every voxel is ${min}: as a mask it is empty or full, and as a scan it shows nothing`] : []),
+  ];
 }
 
 async function read(files: readonly { name: string; bytes: Uint8Array }[]): Promise<Volume> {
   const first = files[0]!;
   if (files.length > 1 || looksLikeDicom(first.bytes)) {
-    const { shape, voxels, voxelToWorld, datatype: dtype, notes } = await readDicomSeries(files);
+    const { shape, voxels, voxelToWorld, datatype, notes } = await readDicomSeries(files);
     const zooms = voxelSizesMm(voxelToWorld);
-    return { kind: 'dicom', shape, dtype, byteOrder: 'little', zooms, voxels, voxelToWorld, notes };
+    return { kind: 'dicom', shape, datatype, byteOrder: 'little', zooms, voxels, voxelToWorld, notes };
   }
-  const {
-    shape,
-    voxels,
-    voxelToWorld,
-    datatype: dtype,
-    zooms,
-    littleEndian,
-    notes,
-  } = readNifti(first.bytes, first.name);
-  const byteOrder = littleEndian ? 'little' : 'big';
-  return { kind: 'nifti', shape, dtype, byteOrder, zooms, voxels, voxelToWorld, notes };
+  const nifti = readNifti(first.bytes, first.name);
+  const { shape, voxels, voxelToWorld, datatype, zooms, notes } = nifti;
+  const byteOrder = nifti.littleEndian ? 'little' : 'big';
+  return { kind: 'nifti', shape, datatype, byteOrder, zooms, voxels, voxelToWorld, notes };
 }
 
 function statistics(voxels: VoxelArray): Pick<VolumeFacts, 'min' | 'max' | 'mean' | 'nonFiniteVoxels'> {
@@ -104,14 +126,17 @@ function countLabels(voxels: VoxelArray): VolumeFacts['labels'] {
   return [...counts].sort(([a], [b]) => a - b).map(([value, count]) => ({ value, voxels: count }));
 }
 
-/** Volume by volume along the axes after the third, which canonical order leaves alone. */
+/** Volume by volume along the axes after the third, which canonical order leaves alone; slice by slice, for large volumes. */
 function hashCanonical(voxels: VoxelArray, grid: Shape3, orientation: ReturnType<typeof orientationOf>): string {
   const hash = createHash('sha256');
-  const size = grid[0] * grid[1] * grid[2];
-  const canonical = new Float32Array(size);
-  for (let from = 0; from < voxels.length; from += size) {
-    toCanonical(voxels.subarray(from, from + size), grid, orientation, canonical);
-    hash.update(new Uint8Array(canonical.buffer));
+  const [nx, ny, nz] = canonicalShape(grid, orientation);
+  const slice = new Float32Array(nx * ny);
+  for (let from = 0; from < voxels.length; from += nx * ny * nz) {
+    const volume = voxels.subarray(from, from + nx * ny * nz);
+    for (let z = 0; z < nz; z += 1) {
+      toCanonicalSlice(volume, grid, orientation, z, slice);
+      hash.update(new Uint8Array(slice.buffer));
+    }
   }
   return hash.digest('hex');
 }

@@ -28,9 +28,10 @@ export function windowRange(setting: WindowSetting, voxels: ArrayLike<number>): 
   if ('widthHu' in setting) {
     return { lowHu: setting.levelHu - setting.widthHu / 2, highHu: setting.levelHu + setting.widthHu / 2 };
   }
-  const [lowHu, highHu] = percentiles(voxels, [setting.lowPercentile, setting.highPercentile]);
-  // A constant volume, or percentiles the wrong way round: one unit keeps the division finite and shows it as black.
-  return { lowHu: lowHu!, highHu: Math.max(highHu!, lowHu! + 1) };
+  const [lowHu, highHu] = percentiles(voxels, [setting.lowPercentile, setting.highPercentile]) as [number, number];
+  // A constant volume, or percentiles the wrong way round: one unit keeps the division finite and shows it as black. A
+  // narrow range is a range like any other: MR and PET come in fractions.
+  return { lowHu, highHu: highHu > lowHu ? highHu : lowHu + 1 };
 }
 
 /** Percentiles with linear interpolation between ranks, as numpy's default. */

@@ -1,15 +1,16 @@
 import { NIFTI1, NIFTI2 } from 'nifti-reader-js';
 import { Fault } from '../fault.ts';
 import type { Affine } from './affine.ts';
+import { MAX_DATA_BYTES, MAX_VOXELS } from './limits.ts';
 import { type AffineSource, resolveAffine } from './nifti-geometry.ts';
+import { LAYOUT, type NiftiVersion, NO_EXTENSIONS_BYTES } from './nifti-layout.ts';
+import { type NiftiPlace, readPlace } from './nifti-place.ts';
 
 /**
  * NIfTI-1 and NIfTI-2 headers (nifti1.h, nifti2.h). nifti-reader-js finds the fields; what they mean is decided here, by
  * checks that name the field, because the reader takes everything for granted: it prefers the qform where nibabel prefers
  * the sform, computes NaN for half turns, and does not look at sizes.
  */
-
-export const HEADER_BYTES = { 1: 348, 2: 540 } as const;
 
 /** Data types of one number per voxel, by NIfTI code. Colours, complex numbers and 128-bit floats are refused by name. */
 const DATATYPES = {
@@ -37,17 +38,14 @@ const REFUSED_DATATYPES: Record<number, string> = {
   2304: 'RGBA32',
 };
 
-/** Above this a volume, and what is made from it, does not fit into the memory of a common machine. */
-const MAX_DATA_BYTES = 2 * 2 ** 30;
-
 export interface NiftiHeader {
-  readonly version: 1 | 2;
+  readonly version: NiftiVersion;
   readonly littleEndian: boolean;
   /** As the header counts: 2 to 7 axes, the first fastest. */
   readonly shape: readonly number[];
   readonly datatype: Datatype;
   readonly bytesPerVoxel: number;
-  /** `pixdim` of each axis: what the header says, which may differ from the affine. */
+  /** Voxel sizes as the header says, which may differ from the affine; from the affine where the header names none. */
   readonly zooms: readonly number[];
   readonly voxelOffset: number;
   readonly slope: number;
@@ -57,6 +55,8 @@ export interface NiftiHeader {
   /** From which field `voxelToWorld` is; `none`: the header names no orientation. */
   readonly affineSource: AffineSource;
   readonly voxelToWorld: Affine;
+  /** The fields behind `voxelToWorld`, for masks on this grid. */
+  readonly place: NiftiPlace;
   /** What was mended or is doubtful, one sentence each. */
   readonly notes: readonly string[];
 }
@@ -79,12 +79,12 @@ export function parseNiftiHeader(bytes: Uint8Array, at: string): NiftiHeader {
     shape,
     datatype: datatype.name,
     bytesPerVoxel: datatype.bytes,
-    zooms: fields.pixDims.slice(1, 1 + shape.length).map(Math.abs),
     voxelOffset: checkOffset(version, fields, at),
     ...checkScaling(fields, at),
     qformCode: fields.qform_code,
     sformCode: fields.sform_code,
     ...geometry,
+    place: readPlace(version, view, fields.littleEndian),
     notes,
   };
 }
@@ -92,7 +92,7 @@ export function parseNiftiHeader(bytes: Uint8Array, at: string): NiftiHeader {
 type Fields = NIFTI1 | NIFTI2;
 
 /** Finds version and byte order, and lets the reader parse exactly the header: extensions are none of our business. */
-function readFields(bytes: Uint8Array, at: string): { version: 1 | 2; fields: Fields; view: DataView } {
+function readFields(bytes: Uint8Array, at: string): { version: NiftiVersion; fields: Fields; view: DataView } {
   if (bytes.length === 0) {
     throw new Fault('NIFTI_EMPTY', { at, found: 'an empty file', expected: 'a NIfTI volume', fix: 'Fetch it again' });
   }
@@ -105,7 +105,7 @@ function readFields(bytes: Uint8Array, at: string): { version: 1 | 2; fields: Fi
       fix: 'Convert the scan, e.g. with dcm2niix, or name the right file',
     });
   }
-  const length = HEADER_BYTES[version];
+  const length = LAYOUT[version].headerBytes;
   if (bytes.length < length) throw truncated(at, `${bytes.length} bytes`, `a header of ${length} bytes`);
   // A copy: the reader wants an ArrayBuffer that starts at the header, and reads extensions if it sees more than that.
   const header = new Uint8Array(bytes.subarray(0, length));
@@ -116,18 +116,18 @@ function readFields(bytes: Uint8Array, at: string): { version: 1 | 2; fields: Fi
 }
 
 /** By `sizeof_hdr` in either byte order. */
-function versionOf(bytes: Uint8Array): 1 | 2 | null {
+function versionOf(bytes: Uint8Array): NiftiVersion | null {
   if (bytes.length < 4) return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset, 4);
   for (const size of [view.getInt32(0, true), view.getInt32(0, false)]) {
-    if (size === HEADER_BYTES[1]) return 1;
-    if (size === HEADER_BYTES[2]) return 2;
+    if (size === LAYOUT[1].headerBytes) return 1;
+    if (size === LAYOUT[2].headerBytes) return 2;
   }
   return null;
 }
 
-function checkMagic(version: 1 | 2, header: Uint8Array, at: string): void {
-  const start = version === 1 ? 344 : 4;
+function checkMagic(version: NiftiVersion, header: Uint8Array, at: string): void {
+  const start = LAYOUT[version].magic;
   const magic = String.fromCharCode(...header.subarray(start, start + 3));
   if (magic === `n+${version}`) return;
   if (magic === `ni${version}`) {
@@ -184,18 +184,19 @@ function checkDatatype(fields: Fields, at: string): { name: Datatype; bytes: num
 }
 
 function checkSize(shape: readonly number[], bytesPerVoxel: number, at: string): void {
-  const bytes = shape.reduce((product, size) => product * size, bytesPerVoxel);
-  if (bytes <= MAX_DATA_BYTES) return;
+  const voxels = shape.reduce((product, size) => product * size, 1);
+  const bytes = voxels * bytesPerVoxel;
+  if (bytes <= MAX_DATA_BYTES && voxels <= MAX_VOXELS) return;
   throw new Fault('NIFTI_TOO_LARGE', {
     at,
     found: `${shape.join(' x ')} voxels, ${(bytes / 2 ** 30).toFixed(1)} GiB`,
-    expected: `at most ${MAX_DATA_BYTES / 2 ** 30} GiB`,
+    expected: `at most ${MAX_VOXELS / 1e6} million voxels and ${MAX_DATA_BYTES / 2 ** 30} GiB`,
     fix: 'Export the file again if its header is damaged, or crop the scan',
   });
 }
 
-function checkOffset(version: 1 | 2, fields: Fields, at: string): number {
-  const least = HEADER_BYTES[version] + 4;
+function checkOffset(version: NiftiVersion, fields: Fields, at: string): number {
+  const least = LAYOUT[version].headerBytes + NO_EXTENSIONS_BYTES;
   const offset = fields.vox_offset;
   if (Number.isSafeInteger(offset) && offset >= least && offset <= MAX_DATA_BYTES) return offset;
   throw new Fault('NIFTI_VOX_OFFSET', {

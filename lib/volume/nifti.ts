@@ -1,8 +1,10 @@
 import { Fault } from '../fault.ts';
 import type { Shape3 } from './affine.ts';
 import { gunzipBounded, gunzipPrefix, isGzip } from './gunzip.ts';
+import { checkFileSize } from './limits.ts';
 import { type Datatype, type NiftiHeader, parseNiftiHeader, truncated } from './nifti-header.ts';
 
+export type { NiftiPlace } from './nifti-place.ts';
 export { writeMaskOnNativeGrid, writeNifti, writeProbabilityOnNativeGrid } from './nifti-write.ts';
 
 /** Voxels as numbers; 64-bit integers come as float64. */
@@ -33,9 +35,10 @@ export interface NiftiVolume3 extends NiftiVolume {
  * `get_fdata` and the affine with its `affine`. Memory is bounded by what the header promises, and what it promises is
  * checked against the bytes there are.
  *
- * Faults: those of `parseNiftiHeader`, and NIFTI_TRUNCATED, NIFTI_OVERLONG, NIFTI_GZIP.
+ * Faults: those of `parseNiftiHeader`, and NIFTI_TRUNCATED, NIFTI_OVERLONG, NIFTI_GZIP, VOLUME_TOO_LARGE.
  */
 export function readNifti(bytes: Uint8Array, name: string): NiftiVolume {
+  checkFileSize(bytes.length, name);
   const gzipped = isGzip(bytes);
   const header = parseNiftiHeader(gzipped ? gunzipPrefix(bytes, name) : bytes, name);
   const dataBytes = header.shape.reduce((product, size) => product * size, header.bytesPerVoxel);
@@ -46,8 +49,12 @@ export function readNifti(bytes: Uint8Array, name: string): NiftiVolume {
   }
   const raw = plain.subarray(header.voxelOffset, end);
   const voxels = scale(decodeVoxels(raw, header.datatype, header.littleEndian), header.slope, header.inter);
-  return { ...header, name, voxels };
+  return { ...header, name, voxels, notes: [...header.notes, ...noteRest(plain.length - end)] };
 }
+
+/** Some writers leave bytes after the voxels, which no reader minds; a size that lost an axis leaves them as well. */
+const noteRest = (bytes: number): string[] =>
+  bytes > 0 ? [`${bytes} bytes follow the voxels that the header names; they were ignored`] : [];
 
 /**
  * The same volume with three axes: trailing axes of length one are dropped, two axes become one slice.

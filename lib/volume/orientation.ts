@@ -123,19 +123,29 @@ export function toCanonical<T extends WritableVoxels>(
   target: T,
 ): T {
   const [nx, ny, nz] = canonicalShape(shape, orientation);
+  for (let z = 0; z < nz; z += 1) toCanonicalSlice(voxels, shape, orientation, z, target, z * nx * ny);
+  return target;
+}
+
+/** One slice of the same: head-feet index `z`, into `target` from index `at` on. For those who need not hold all of it. */
+export function toCanonicalSlice(
+  voxels: ArrayLike<number>,
+  shape: Readonly<Shape3>,
+  orientation: Orientation,
+  z: number,
+  target: WritableVoxels,
+  at = 0,
+): void {
+  const [nx, ny] = canonicalShape(shape, orientation);
   const { start, stride } = nativeWalk(shape, orientation);
-  let at = 0;
-  for (let z = 0; z < nz; z += 1) {
-    for (let y = 0; y < ny; y += 1) {
-      let from = start + z * stride[2] + y * stride[1];
-      for (let x = 0; x < nx; x += 1) {
-        target[at] = voxels[from]!;
-        at += 1;
-        from += stride[0];
-      }
+  for (let y = 0; y < ny; y += 1) {
+    let from = start + z * stride[2] + y * stride[1];
+    for (let x = 0; x < nx; x += 1) {
+      target[at] = voxels[from]!;
+      at += 1;
+      from += stride[0];
     }
   }
-  return target;
 }
 
 /** Copies voxels from the canonical order back into `target` in native order: the inverse of `toCanonical`. */

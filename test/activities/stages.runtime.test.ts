@@ -79,6 +79,12 @@ const compute: Compute = {
   },
 };
 
+/** Nobody's account at Kaggle, and these buckets. */
+const withoutAccess = (openBucket: () => ObjectStore): ActivityDeps['sources'] => ({
+  kaggle: { endpoint: 'http://127.0.0.1:1', username: null, key: null, token: null, configDir: '' },
+  openBucket,
+});
+
 /** A worker of its own over a store that it may share: nothing in memory is common to two of them. */
 function openWorker(store: ObjectStore, cacheDir: string): Activities {
   const artifacts = new ArtifactStore(store);
@@ -86,6 +92,7 @@ function openWorker(store: ObjectStore, cacheDir: string): Activities {
     ...{ artifacts, store, compute, cacheDir, threads: 2, modelsDir: MODELS },
     ...{ patientKey: 'a secret of many letters', hub: { endpoint: 'http://127.0.0.1:1', token: null } },
     openBucket: () => store,
+    sources: withoutAccess(() => store),
   };
   return createActivities(deps);
 }
@@ -347,12 +354,36 @@ describe('the stages, as activities over a store', () => {
     const { model } = input;
     const { weights } = untouched;
     const [patient, { volume }] = [encoded[2]!, sliced[2]!];
-    const evaluated: EvaluateResult = await run(worker.evaluate, {
+    const asked = {
       ...{ model, weights, prompts },
       test: [{ ...patient, volume }],
-    });
+      val: [{ ...encoded[1]!, volume: sliced[1]!.volume }],
+    };
+    const evaluated: EvaluateResult = await run(worker.evaluate, asked);
     const metrics = { zeroShot: evaluated.zeroShot, fineTuned: evaluated.fineTuned };
     assert.ok(metrics.fineTuned.dice > metrics.zeroShot.dice + 0.1, JSON.stringify(metrics));
+
+    const { volumes, patients } = await artifacts.getJson(evaluated.evaluation, Evaluation);
+    const [lungs] = patients[0]!.structures!;
+    assert.equal(lungs!.fineTuned.dice, metrics.fineTuned.dice);
+    assert.ok(lungs!.fineTuned.hd95Mm! > 0 && lungs!.fineTuned.nsd!.length === 3, JSON.stringify(lungs));
+    assert.match(volumes!.note!, /^One test patient/);
+    // Chosen on the validation patient and nobody else.
+    const { rule, by, patients: chosenOn, tried } = volumes!.postProcess;
+    assert.deepEqual([by, chosenOn, tried.length], ['validation', [encoded[1]!.patient], 10]);
+    assert.deepEqual(evaluated.postProcess, rule);
+    const best = Math.max(...tried.map(({ dice }) => dice));
+    assert.ok(rule ? tried.some(({ dice }) => dice >= tried[0]!.dice + 0.001) : best < tried[0]!.dice + 0.001);
+
+    // Other ways to score need no model.
+    let predicted = 0;
+    finished.before = (key) => {
+      if (key.startsWith('memo/predict/')) predicted += 1;
+    };
+    const evaluation = { tolerancesMm: [3], surface: 'voxel-edge' as const, postProcess: 'none' as const };
+    const again = await run(worker.evaluate, { ...asked, evaluation });
+    assert.deepEqual([again.reused, again.fineTuned, predicted], [false, metrics.fineTuned, 0]);
+    assert.deepEqual([again.postProcess, again.summaries![0]!.fineTuning.at(-1)!.metric], [null, 'nsd@3mm']);
 
     const groups = { train: [encoded[0]!.patient], val: [encoded[1]!.patient], test: [patient.patient] };
     const packaged = await run(worker.package, {
@@ -360,22 +391,29 @@ describe('the stages, as activities over a store', () => {
       train: [{ patient: encoded[0]!.patient, slices: encoded[0]!.slices }],
       learnedFrom: [...groups.train, ...groups.val],
       heldOut: groups.test,
+      postProcess: { fillHoles: true, minComponentMm3: 0, largestComponent: false },
     });
     const mask = await run(worker.infer, { package: packaged.package, patient: patient.patient, volume });
     assert.equal(mask.prompts, 'lungs');
     assert.ok(mask.foregroundVoxels > 0 && mask.overlap!.dice > 0.2, JSON.stringify(mask.overlap));
+    assert.deepEqual([mask.postProcess!.fillHoles, mask.scores!.dice], [true, mask.overlap!.dice]);
+    assert.ok(mask.scores!.hd95Mm! > 0 && mask.overlapBefore!.dice > 0.2, JSON.stringify(mask));
     assert.equal(mask.probability, undefined);
 
-    const asked = { package: packaged.package, patient: patient.patient, volume, probability: true };
-    const both = await run(worker.infer, asked);
+    const likelihood = { package: packaged.package, patient: patient.patient, volume, probability: true };
+    const both = await run(worker.infer, likelihood);
     assert.deepEqual([both.reused, both.mask.sha256], [false, mask.mask.sha256]);
     const [found, likely] = await Promise.all(
       [both.mask, both.probability!].map(async (ref) => readNifti(await artifacts.get(ref), ref.kind)),
     );
     assert.equal(likely!.datatype, 'float32');
     assert.deepEqual(likely!.voxelToWorld, found!.voxelToWorld);
-    // The mask is where the probability is above a half.
-    assert.ok(likely!.voxels.every((value, at) => (value > 0.5 ? 1 : 0) === found!.voxels[at]));
+    // The mask is where the probability is above a half, and in the holes of that, which were filled.
+    assert.ok(likely!.voxels.every((value, at) => value <= 0.5 || found!.voxels[at] === 1));
+    const filled = Array.from(likely!.voxels, (value, at) => Number(value <= 0.5 && found!.voxels[at] === 1)).reduce(
+      (a, b) => a + b,
+    );
+    assert.ok(filled < 0.05 * both.foregroundVoxels, `${filled} of ${both.foregroundVoxels}`);
     assert.ok(likely!.voxels.every((value) => value >= 0 && value <= 1));
 
     const divided = await run(worker.split, {
@@ -393,5 +431,22 @@ describe('the stages, as activities over a store', () => {
     const html = Buffer.from(await artifacts.get(report)).toString();
     assert.match(html, /^<!doctype html>/i);
     assert.ok(html.includes(metrics.fineTuned.dice.toFixed(3)));
+  });
+
+  it('evaluate a model whose encoder learned, on validation patients whose embeddings were not kept', async () => {
+    const store = await copyOf(encodedStore);
+    const worker = openWorker(store, cacheDir);
+    const [train, val] = encoded.slice(0, 2).map((patient) => ({ ...patient, shards: [] }));
+    const few = { ...training, train: { lora: 2 }, epochs: 1 };
+    const tuned = await run(worker.fineTune, { ...input, train: [train!], val: [val!], training: few });
+    const { evaluation } = await run(worker.evaluate, {
+      ...{ model: input.model, weights: tuned.weights, prompts },
+      test: [{ ...encoded[2]!, volume: sliced[2]!.volume }],
+      val: [{ ...val!, volume: sliced[1]!.volume }],
+    });
+    const { volumes } = await new ArtifactStore(store).getJson(evaluation, Evaluation);
+    const { patients, tried } = volumes!.postProcess;
+    assert.deepEqual([patients, tried.length], [[val!.patient], 10]);
+    assert.ok(tried[0]!.dice > 0, JSON.stringify(tried));
   });
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { tasks } from '../../activities/tasks.ts';
+import { EvaluationConfig } from '../../contracts/config.ts';
 import { sliceVolume } from '../../lib/dataset/slices.ts';
 import { decodeVolume } from '../../lib/dataset/volume-record.ts';
 import { gzipDeterministic, writeNifti } from '../../lib/volume/nifti-write.ts';
@@ -109,6 +110,7 @@ describe('a mask', () => {
         const probabilities = Float32Array.from(pixels, (grey) => grey / 255);
         const { files, foregroundVoxels } = tasks.mask({
           ...{ volume, masks, probabilities, axis, index: [...index], target: 'a & b' },
+          ...{ setting: EvaluationConfig.parse({}), postProcess: null },
         });
         assert.equal(foregroundVoxels, OBJECT.size, grid.name);
         const [mask, probability] = [files.mask, files.probability!].map(readPlainNifti) as [PlainNifti, PlainNifti];

@@ -23,7 +23,7 @@ const CASES: Case[] = [
     'a misspelt key',
     `${GOOD}trainin: { epochs: 3 }`,
     [],
-    'trainin: found a key that samflow does not know, expected one of name, preset, device, source, dataset, split, model, slices, prompts, training. Did you mean `training`? [CONFIG]',
+    'trainin: found a key that samflow does not know, expected one of name, preset, device, source, dataset, split, model, slices, prompts, training, evaluation. Did you mean `training`? [CONFIG]',
   ],
   [
     'a misspelt key inside a section',
@@ -41,7 +41,7 @@ const CASES: Case[] = [
     'an unknown kind of source',
     GOOD.replace('phantom', 'phantm'),
     [],
-    'source.kind: found `phantm` (text), expected one of local, http, phantom. Did you mean `phantom`? [CONFIG]',
+    'source.kind: found `phantm` (text), expected one of local, http, kaggle, s3, phantom. Did you mean `phantom`? [CONFIG]',
   ],
   [
     'an unknown word',
@@ -113,7 +113,7 @@ const CASES: Case[] = [
     'patients and a pattern at once',
     GOOD.replace('target: lungs', 'target: lungs\n  patients: [{ id: a, image: a, mask: b }]'),
     [],
-    'dataset: found a contradiction, expected give either `patients` or `pattern`. Correct `dataset`. [CONFIG]',
+    'dataset: found a contradiction, expected give one of `patients`, `pattern` and `layout`. Correct `dataset`. [CONFIG]',
   ],
   [
     'one patient under two entries',
@@ -239,7 +239,7 @@ describe('preparing a run', () => {
       [
         'a pattern that leaves an image alone',
         "pattern: { image: 'IMG_{patient}.nii.gz', mask: 'MASK_{patient}.nii.gz' }",
-        /^IMG_2\.nii\.gz: found no file to go with it, expected a mask by dataset\.pattern\.mask, MASK_.*\[PATIENT_FILE_MISSING\]$/,
+        /^IMG_2\.nii\.gz: found no file to go with it, expected a mask by MASK_.*\[PATIENT_FILE_MISSING\]$/,
       ],
     ];
     for (const [claim, dataset, message] of REFUSED) {
@@ -326,4 +326,38 @@ describe('preparing a run', () => {
     assert.doesNotMatch(JSON.stringify(settings), /DOE/);
     assert.match(JSON.stringify(spec), /DOE-JOHN/);
   });
+});
+
+describe('a source in one word', () => {
+  const source = (word: string, ...settings: string[]) =>
+    checkConfig(`name: a\nsource: ${word}\n${PATIENT}`, 'run.yaml', settings).source;
+  for (const [word, expected] of [
+    ['kaggle:kmader/finding-lungs', { kind: 'kaggle', dataset: 'kmader/finding-lungs' }],
+    ['kaggle:kmader/finding-lungs@3', { kind: 'kaggle', dataset: 'kmader/finding-lungs', version: 3 }],
+    ['s3://scans/lungs/set.zip', { kind: 's3', bucket: 'scans', key: 'lungs/set.zip' }],
+    ['s3://scans', { kind: 's3', bucket: 'scans', key: '' }],
+    ['https://example.org/a.zip', { kind: 'http', url: 'https://example.org/a.zip' }],
+    ['phantom', { kind: 'phantom', patients: 4, seed: 7 }],
+    ['../scans', { kind: 'local', path: '../scans' }],
+  ] as const) {
+    it(`reads ${word}`, () => assert.deepEqual(source(word), expected));
+  }
+
+  it('may come from the command line, and be changed by it key by key', () => {
+    assert.deepEqual(source('../scans', 'source=phantom'), { kind: 'phantom', patients: 4, seed: 7 });
+    assert.deepEqual(source('phantom', 'source.patients=5'), { kind: 'phantom', patients: 5, seed: 7 });
+  });
+
+  for (const [word, message] of [
+    ['kaggle:finding-lungs', /^source\.dataset: found `finding-lungs` \(text\), expected owner\/slug/],
+    ['kaggle:kmader/../users', /^source\.dataset: /],
+    ['kaggle:kmader/lungs@new', /^source\.version: found `new`/],
+    ['s3://x', /^source\.bucket: found `x` \(text\), expected at least 3 character/],
+  ] as const) {
+    it(`refuses ${word} by the key that is wrong`, () =>
+      assert.throws(
+        () => source(word),
+        (error: Error) => message.test(error.message),
+      ));
+  }
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
+import type { Comparison } from '../../contracts/stages.ts';
 import { type Finished, Home, lastJson, survivors } from '../helpers/cli.ts';
 
 const STAGES = ['download', 'convert', 'slice', 'split', 'encode', 'fine-tune', 'evaluate', 'infer', 'report'];
@@ -39,8 +40,12 @@ describe('npm run demo', () => {
       STAGES.map((name) => [name, false]),
     );
     for (const { seconds } of stages) assert.ok(seconds > 0);
-    assert.deepEqual(Object.keys(metrics).sort(), ['fineTuned', 'zeroShot']);
-    for (const overlap of Object.values(metrics)) assert.deepEqual(Object.keys(overlap as object), ['dice', 'iou']);
+    const { zeroShot, fineTuned, summaries, ...more } = metrics;
+    assert.deepEqual(more, {});
+    for (const overlap of [zeroShot, fineTuned]) assert.deepEqual(Object.keys(overlap), ['dice', 'iou']);
+    const [lungs] = summaries;
+    assert.deepEqual([lungs.structure, lungs.fineTuning[0].after.mean], ['lungs', fineTuned.dice]);
+    assert.ok(lungs.fineTuning.some(({ metric, after }: Comparison) => metric === 'hd95Mm' && after.mean > 0));
     assert.match(report, /report\.html$/);
     assert.deepEqual(others, {});
   });

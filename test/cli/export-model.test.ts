@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { exportModel } from '../../cli/export-model.ts';
 import { RunConfig } from '../../contracts/config.ts';
 import { PipelineResult } from '../../contracts/pipeline.ts';
-import type { ModelPackage } from '../../contracts/stages.ts';
+import { ModelPackage } from '../../contracts/stages.ts';
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { MemoryStore } from '../../lib/artifacts/memory-store.ts';
 import { readBytes } from '../../lib/artifacts/parts.ts';
@@ -55,10 +55,10 @@ async function finishedRun(
   const weights = await artifacts.put('weights', encodeSafetensors(replaced));
   const metrics = { zeroShot: { dice: 0.5, iou: 0.4 }, fineTuned: { dice: 0.875, iou: 0.75 } };
   const fingerprint = 'f'.repeat(64);
-  const packaged: ModelPackage = {
+  const packaged = ModelPackage.parse({
     ...{ name: 'liver-ct', target: 'liver', model, weights, slices, prompts, prior: null, metrics, fingerprint },
     ...{ learnedFrom: [PATIENTS[0], PATIENTS[1]], heldOut: [PATIENTS[2]] },
-  };
+  });
   const some = await artifacts.put('report', Buffer.from('-'));
   const outcome = { reused: false, seconds: 1 };
   const result = PipelineResult.parse({

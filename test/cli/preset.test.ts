@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { prepareRun } from '../../cli/config/prepare.ts';
 import { checkConfig } from '../../cli/config/read-config.ts';
-import { PromptsConfig, SlicesConfig, TrainingConfig } from '../../contracts/config.ts';
+import { EvaluationConfig, PromptsConfig, SlicesConfig, TrainingConfig } from '../../contracts/config.ts';
 
 const PLAIN = `
 name: lungs
@@ -25,11 +25,12 @@ describe('preset: default', () => {
     assert.deepEqual(settings, without);
   });
 
-  it('has every key of slices, prompts and training that has a default, except the seed', () => {
+  it('has every key of slices, prompts, training and evaluation that has a default, except the seeds', () => {
     const { seed, ...training } = TrainingConfig.parse({});
-    const defaults = { slices: SlicesConfig.parse({}), prompts: PromptsConfig.parse({}), training };
+    const { seed: other, ...evaluation } = EvaluationConfig.parse({});
+    const defaults = { slices: SlicesConfig.parse({}), prompts: PromptsConfig.parse({}), training, evaluation };
     assert.deepEqual(presetFile('default'), defaults);
-    assert.ok(Number.isInteger(seed));
+    assert.ok(Number.isInteger(seed) && Number.isInteger(other));
   });
 
   it('gives the run the id that it has without one, so that it is the same run', async () => {

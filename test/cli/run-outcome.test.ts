@@ -70,6 +70,12 @@ describe('the end of a good run', () => {
 });
 
 describe('the JSON object of a good run', () => {
+  it('has all metrics beside the means of Dice and IoU, which keep their place', () => {
+    const summaries = [{ structure: 'lungs', fineTuning: [], postProcessing: null }];
+    const { metrics } = JSON.parse(outcomeJson('lungs-1', { result: { ...RESULT, summaries }, files: FILES }));
+    assert.deepEqual(metrics, { ...RESULT.metrics, summaries });
+  });
+
   it('has these keys and no other', () =>
     assert.deepEqual(JSON.parse(outcomeJson('lungs-1', { result: RESULT, files: FILES })), {
       ...{ run: 'lungs-1', status: 'completed', metrics: RESULT.metrics, report: FILES.report },

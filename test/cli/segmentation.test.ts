@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { tasks } from '../../activities/tasks.ts';
 import { findScan } from '../../cli/scan-files.ts';
 import { notesOf, openSegSources, segmentationOf } from '../../cli/segmentation.ts';
+import { EvaluationConfig } from '../../contracts/config.ts';
 import { sliceVolume } from '../../lib/dataset/slices.ts';
 import { decodeVolume } from '../../lib/dataset/volume-record.ts';
 import { readWithDcmqi } from '../helpers/dcmqi.ts';
@@ -57,7 +58,9 @@ describe('a segmentation of a DICOM folder', () => {
       const setting = { axis: 'auto', window: 'lung', minForegroundPixels: 1 } as const;
       const { pixels, index, axis } = sliceVolume(decodeVolume(volume), setting, { all: true });
       const masks = pixels.map((grey) => (grey > 127 ? 1 : 0));
-      const { files } = tasks.mask({ volume, masks, probabilities: null, axis, index: [...index], target: 'lungs' });
+      const grid = { volume, axis, index: [...index], target: 'lungs' };
+      const scoring = { setting: EvaluationConfig.parse({}), postProcess: null };
+      const { files } = tasks.mask({ ...grid, ...scoring, masks, probabilities: null });
 
       const read = await readWithDcmqi(await segmentationOf(files.mask, source!, { target: 'lungs', model: 'run-1' }));
       const rounded = (mm: readonly number[]) => mm.map((value) => (value + 1e-9).toFixed(2)).join();

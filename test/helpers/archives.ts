@@ -41,3 +41,37 @@ export async function damageArchive(file: string, change: (bytes: Buffer, direct
   change(bytes, directory);
   await writeFile(file, bytes);
 }
+
+export interface TarEntry {
+  path: string;
+  content?: string | Uint8Array;
+  /** Type flag; `0` is a file, `1` and `2` links, `5` a folder. */
+  type?: string;
+  link?: string;
+  /** Declared instead of the content's size. */
+  bytes?: number;
+}
+
+/** A tar archive in the ustar format, byte by byte, so that a test can say what no packer would. */
+export function tarOf(entries: readonly TarEntry[], endBlocks = 2): Buffer {
+  const blocks = entries.flatMap(({ path, content = '', type = '0', link = '', bytes }) => {
+    const body = Buffer.from(content);
+    const header = Buffer.alloc(512);
+    header.write(path, 0, 100);
+    header.write('0000644\x000000000\x000000000\0', 100, 'latin1');
+    header.write(`${(bytes ?? body.length).toString(8).padStart(11, '0')}\u000000000000000\0`, 124, 'latin1');
+    header.write(type, 156, 'latin1');
+    header.write(link, 157, 100);
+    header.write('ustar\u000000', 257, 'latin1');
+    return [sealed(header), body, Buffer.alloc(-body.length & 511)];
+  });
+  return Buffer.concat([...blocks, Buffer.alloc(512 * endBlocks)]);
+}
+
+/** A header with its checksum. */
+export function sealed(header: Buffer): Buffer {
+  header.write('        ', 148, 'latin1');
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  return header;
+}

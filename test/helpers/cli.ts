@@ -32,7 +32,9 @@ export class Home {
 
   private constructor(dir: string, own: NodeJS.ProcessEnv) {
     this.dir = dir;
-    const inherited = Object.entries(process.env).filter(([name]) => !/^(TEMPORAL|SAMFLOW|AWS|NODE_TEST)_/.test(name));
+    const inherited = Object.entries(process.env).filter(
+      ([name]) => !/^(TEMPORAL|SAMFLOW|AWS|KAGGLE|NODE_TEST)_/.test(name),
+    );
     this.env = { ...Object.fromEntries(inherited), PATH: toolPath(), SAMFLOW_HOME: dir, NO_COLOR: '1', ...own };
   }
 

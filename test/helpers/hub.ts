@@ -112,14 +112,16 @@ const JSON_TYPE = { 'content-type': 'application/json; charset=utf-8' };
 const refuse = (response: ServerResponse, status: number, code: string): ServerResponse =>
   response.writeHead(status, { ...JSON_TYPE, 'x-error-code': code }).end(JSON.stringify({ error: code }));
 
-function sendRange(
+/** The whole of a file, or the part that was asked for if (If-Range) it is of the same state. */
+export function sendRange(
   request: IncomingMessage,
   response: ServerResponse,
   bytes: Uint8Array,
   headers: Record<string, string>,
 ): ServerResponse {
   const [, from, to] = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '') ?? [];
-  if (from === undefined) {
+  const ifRange = request.headers['if-range'];
+  if (from === undefined || (ifRange !== undefined && ifRange !== headers.etag)) {
     return response.writeHead(200, { ...headers, 'content-length': bytes.length }).end(bytes);
   }
   const part = bytes.subarray(Number(from), to ? Number(to) + 1 : undefined);
@@ -130,7 +132,7 @@ function sendRange(
     .end(part);
 }
 
-async function listen(handler: Trouble): Promise<{ url: string; server: Server }> {
+export async function listen(handler: Trouble): Promise<{ url: string; server: Server }> {
   const server = createServer(handler);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -143,10 +145,11 @@ async function listen(handler: Trouble): Promise<{ url: string; server: Server }
 
 /** Sends this many bytes of the answer and cuts the line. */
 export const cutAfter =
-  (bytes: Uint8Array, count: number): Trouble =>
+  (bytes: Uint8Array, count: number, headers: Record<string, string> = {}): Trouble =>
   (request, response) => {
     const from = Number(/bytes=(\d+)/.exec(request.headers.range ?? '')?.[1] ?? 0);
     response.writeHead(from > 0 ? 206 : 200, {
+      ...headers,
       'content-length': bytes.length - from,
       ...(from > 0 && { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` }),
     });

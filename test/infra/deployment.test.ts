@@ -22,9 +22,9 @@ type Yaml = any;
 
 const VERSION: string = JSON.parse(readRepositoryFile('package.json')).version;
 const DOCKERFILE = readRepositoryFile('infra/images/Dockerfile').replace(/\\\n/g, ' ');
-/** Names that our processes read: our own, the hub's, those of Temporal's environment configuration, and Node's TMPDIR. */
+/** Names that our processes read: our own, the hub's, Kaggle's, those of Temporal's environment configuration, and Node's TMPDIR. */
 const ENVIRONMENT = new Set(
-  [...readRepositoryFile('contracts/environment.ts').matchAll(/\b((?:SAMFLOW|HF)_[A-Z0-9_]+):/g)].map(
+  [...readRepositoryFile('contracts/environment.ts').matchAll(/\b((?:SAMFLOW|HF|KAGGLE)_[A-Z0-9_]+):/g)].map(
     (match) => match[1]!,
   ),
 );
@@ -126,9 +126,11 @@ describe('the compose file', () => {
   it('holds no secret: each comes from .env, which has no default for it', () => {
     for (const [service, { environment }] of Object.entries(services)) {
       for (const [name, value] of Object.entries(environment ?? {})) {
-        if (/PASSWORD|PWD|SECRET|_KEY/.test(name)) {
-          assert.match(String(value), /^\$\{\w+:\?set it in \.env\}$/, `${service}: ${name}`);
-        }
+        if (!/PASSWORD|PWD|SECRET|_KEY/.test(name)) continue;
+        // Accounts of sources may be left out.
+        const isOptional = /^(KAGGLE|SAMFLOW_SOURCE_S3)_/.test(name);
+        const comes = isOptional ? /^\$\{\w+:-\}$/ : /^\$\{\w+:\?set it in \.env\}$/;
+        assert.match(String(value), comes, `${service}: ${name}`);
       }
     }
     for (const [name, value] of variables) {
@@ -153,14 +155,15 @@ describe('the compose file', () => {
     }
   });
 
-  it('gives the key of the pseudonyms and the token of the hub to the io pool, and to no other', () => {
-    for (const name of ['SAMFLOW_PATIENT_KEY', 'HF_TOKEN']) {
+  it('gives the key of the pseudonyms, the token of the hub and the accounts of sources to the io pool, and to no other', () => {
+    const accounts = ['HF_TOKEN', 'KAGGLE_USERNAME', 'KAGGLE_KEY', 'SAMFLOW_SOURCE_S3_SECRET_ACCESS_KEY'];
+    for (const name of ['SAMFLOW_PATIENT_KEY', ...accounts]) {
       assert.deepEqual(
         POOLS.filter((pool) => name in services[pool].environment),
         ['io'],
       );
     }
-    assert.equal(variables.get('HF_TOKEN'), '');
+    for (const name of accounts) assert.equal(variables.get(name), '');
   });
 
   it('shuts the pools in: not root, nothing to write to but /tmp, no capability', () => {
@@ -298,18 +301,25 @@ describe('the Kubernetes manifests', () => {
     });
   }
 
-  for (const [secret, key] of [
-    ['samflow-patient-key', 'SAMFLOW_PATIENT_KEY'],
-    ['samflow-hub', 'HF_TOKEN'],
+  for (const [secret, keys] of [
+    ['samflow-patient-key', ['SAMFLOW_PATIENT_KEY']],
+    ['samflow-hub', ['HF_TOKEN']],
+    [
+      'samflow-sources',
+      [
+        ...['KAGGLE_USERNAME', 'KAGGLE_KEY'],
+        ...['ENDPOINT', 'ACCESS_KEY_ID', 'SECRET_ACCESS_KEY'].map((name) => `SAMFLOW_SOURCE_S3_${name}`),
+      ],
+    ],
   ] as const) {
-    it(`give ${key} to the io pool, and to no other`, () => {
+    it(`give ${keys.join(', ')} to the io pool, and to no other`, () => {
       const holders = POOLS.filter((pool) => {
         const { env } = find('Deployment', `samflow-${pool}`).spec.template.spec.containers[0];
         return env.some((entry: Yaml) => entry.valueFrom?.secretKeyRef.name === secret);
       });
       assert.deepEqual(holders, ['io']);
-      assert.deepEqual(secretKeys(secret), [key]);
-      assert.ok(!secretKeys('samflow').includes(key));
+      assert.deepEqual(secretKeys(secret), keys);
+      for (const key of keys) assert.ok(!secretKeys('samflow').includes(key));
     });
   }
 

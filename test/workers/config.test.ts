@@ -33,6 +33,12 @@ describe('the configuration of a worker', () => {
     assert.throws(() => slots({ SAMFLOW_CPU_SLOTS: '0' }), /SAMFLOW_CPU_SLOTS: found a value/);
   });
 
+  it('reads the account at Kaggle under Kaggle’s own names', () => {
+    const { kaggle } = readWorkerConfig(['cpu'], { KAGGLE_USERNAME: 'someone', KAGGLE_KEY: 'secret\n' }).worker;
+    const endpoint = 'https://www.kaggle.com';
+    assert.deepEqual(kaggle, { endpoint, username: 'someone', key: 'secret', token: null, configDir: null });
+  });
+
   it('takes an empty variable for one that is not set', () => {
     assert.equal(readWorkerConfig(['cpu'], { SAMFLOW_THREADS: '' }).worker.threads, 2);
   });

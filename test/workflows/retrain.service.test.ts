@@ -14,8 +14,10 @@ import { type DoubledActivities, openDoubled } from '../helpers/doubled-activiti
 import { smallRun } from '../helpers/installation.ts';
 
 const CHAMPION = 'models/small/champion.json';
-const { name, source, dataset, device, split, model, slices, prompts, training } = RunConfig.parse(smallRun('small'));
-const settings = { split, model, device, slices, prompts, training };
+const { name, source, dataset, device, split, model, slices, prompts, training, evaluation } = RunConfig.parse(
+  smallRun('small'),
+);
+const settings = { split, model, device, slices, prompts, training, evaluation };
 const FINGERPRINT = 'f'.repeat(64);
 const scores = (dice: number) => ({ dice, iou: dice });
 const outcome = { reused: false, seconds: 1 };
@@ -65,6 +67,7 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
     const packaged: ModelPackage = {
       ...{ name, target: 'lungs', model: encoder, weights, slices, prompts, prior: null, metrics },
       ...{ learnedFrom: [], heldOut: [PATIENT], fingerprint: FINGERPRINT },
+      ...{ postProcess: null, evaluation },
     };
     return {
       ...{ run, name, target: 'lungs', stages: [], metrics, fingerprint: FINGERPRINT, model: encoder, weights },

@@ -1,12 +1,11 @@
-import { opendir, readFile, realpath, stat } from 'node:fs/promises';
+import { open, opendir, realpath, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Fault } from '../../fault.ts';
-import { diskFault } from '../../http/fetch-into.ts';
+import { errnoOf } from '../../http/fetch-into.ts';
 import { digestOf } from './digest.ts';
-import { byPath, isHidden, type SourceFile, type SourceListing } from './source.ts';
-
-/** More than any data set has: a `path` that names the root of a disk ends here and not after an hour. */
-const MAX_FILES = 500_000;
+import { accessFault, fileTooLarge, missingFile } from './faults.ts';
+import { readBytesAt } from './read-bytes.ts';
+import { byPath, isHidden, MAX_FILE_BYTES, MAX_FILES, type SourceFile, type SourceListing } from './source.ts';
 
 /** A folder on this machine. Links are followed: who may write the folder may also point out of it. */
 export async function openFolder(folder: string): Promise<SourceListing> {
@@ -16,12 +15,10 @@ export async function openFolder(folder: string): Promise<SourceListing> {
     fingerprint: fingerprint(files),
     files: files.map(({ path, bytes }) => ({ path, bytes })),
     async read(path) {
-      if (!known.has(path)) throw missingFile(path);
-      try {
-        return await readFile(join(folder, path));
-      } catch (cause) {
-        throw accessFault(path, cause);
-      }
+      if (!known.has(path)) throw missingFile();
+      return readWhole(join(folder, path)).catch((error: unknown) => {
+        throw errnoOf(error) === 'ENOENT' ? missingFile() : accessFault(path, error);
+      });
     },
     async close() {},
   };
@@ -46,7 +43,11 @@ async function listFolder(folder: string): Promise<DatedFile[]> {
     for await (const { name } of await opendir(here)) {
       const path = relative === '' ? name : `${relative}/${name}`;
       if (isHidden(name)) continue;
-      const info = await stat(join(folder, path)).catch(() => null);
+      // A link that leads nowhere is nothing; what is there and cannot be looked at must not vanish quietly.
+      const info = await stat(join(folder, path)).catch((error: unknown) => {
+        if (errnoOf(error) === 'ENOENT') return null;
+        throw error;
+      });
       if (info?.isDirectory()) await walk(path, [...above, here]);
       else if (info?.isFile()) files.push({ path, bytes: info.size, mtimeMs: Math.trunc(info.mtimeMs) });
       if (files.length > MAX_FILES) throw tooMany(folder);
@@ -60,31 +61,26 @@ async function listFolder(folder: string): Promise<DatedFile[]> {
   return files.sort(byPath);
 }
 
-export function missingFile(path: string): Fault {
-  return new Fault('SOURCE_FILE_MISSING', {
-    at: basename(path),
-    found: 'no such file in the source',
-    expected: 'a file of the source listing',
-    fix: 'Check the paths under `dataset`',
-  });
+async function readWhole(file: string): Promise<Uint8Array> {
+  const handle = await open(file);
+  try {
+    const { size } = await handle.stat();
+    if (size > MAX_FILE_BYTES) throw fileTooLarge(basename(file), size, MAX_FILE_BYTES);
+    const bytes = await readBytesAt(handle, 0, size);
+    if (bytes.length < size) throw shrunk(basename(file), bytes.length, size);
+    return bytes;
+  } finally {
+    await handle.close();
+  }
 }
 
-/** Turns the file system's errors into sentences; anything else passes unchanged. */
-export function accessFault(path: string, error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const at = basename(path) || path;
-  const make = (name: string, found: string, expected: string, fix: string) =>
-    new Fault(name, { at, found, expected, fix }, { cause: error });
-  switch (code) {
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return make('SOURCE_MISSING', 'nothing at this path', 'a folder or a .zip file', 'Check `source.path`');
-    case 'EACCES':
-    case 'EPERM':
-      return make('SOURCE_DENIED', 'no permission to read', 'a readable path', 'Change the permissions of the path');
-    default:
-      return diskFault(at, error) ?? error;
-  }
+function shrunk(at: string, found: number, expected: number): Fault {
+  return new Fault('SOURCE_CHANGED', {
+    at,
+    found: `an end after ${found} bytes`,
+    expected: `${expected}, as when it was opened`,
+    fix: 'Start again when nobody writes to the folder',
+  });
 }
 
 function tooMany(folder: string): Fault {

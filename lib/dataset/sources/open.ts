@@ -1,29 +1,45 @@
 import { stat } from 'node:fs/promises';
-import { accessFault, fingerprintFolder, openFolder } from './folder.ts';
-import { download, fingerprintHttp } from './http.ts';
-import { fileNameOf } from './http-request.ts';
+import { basename } from 'node:path';
+import { Fault } from '../../fault.ts';
+import { fingerprintArchive, openArchive } from './archive.ts';
+import { fingerprintBucketSource, openBucketSource } from './bucket.ts';
+import { checkDigest } from './cache.ts';
+import { accessFault } from './faults.ts';
+import { fingerprintFolder, openFolder } from './folder.ts';
+import { httpArchive } from './http.ts';
+import { kaggleArchive, kaggleTerms } from './kaggle.ts';
 import { fingerprintPhantom, phantomArchive } from './phantom.ts';
-import type { Source, SourceListing, SourceOptions } from './source.ts';
-import { fingerprintZip, openZip } from './zip.ts';
+import { downloadArchive, fingerprintRemote, type RemoteArchive } from './remote-archive.ts';
+import type { LocalSource, Source, SourceAccess, SourceListing, SourceOptions } from './source.ts';
 
 /**
  * Opens a source for reading: lists its files after all checks, fetching or making the archive first where needed.
  * Must be closed.
- * @throws Fault SOURCE_…, ZIP_…, DISK_FULL
+ * @throws Fault SOURCE_…, ZIP_…, TAR_…, DISK_FULL
  */
 export async function openSource(source: Source, options: SourceOptions): Promise<SourceListing> {
   options.signal?.throwIfAborted();
   switch (source.kind) {
     case 'local':
-      return (await isFolder(source.path)) ? openFolder(source.path) : openZip(source.path);
-    case 'http': {
-      const { file, fingerprint } = await download(source, options);
-      return openZip(file, { fingerprint, at: fileNameOf(source.url) });
+      return openLocal(source, options);
+    case 'http':
+      return openRemote(httpArchive(source), options);
+    case 'kaggle': {
+      const { kaggle } = accessIn(options);
+      const archive = await kaggleArchive(source, kaggle);
+      const listing = await openRemote(archive, options);
+      return { ...listing, terms: () => kaggleTerms(source, archive, kaggle, options) };
     }
+    case 's3':
+      return openBucketSource(accessIn(options).openBucket(source), source, options);
     case 'phantom': {
       const { patients, seed } = source;
       const file = await phantomArchive(patients, seed, options.cacheDir);
-      return openZip(file, { fingerprint: fingerprintPhantom(patients, seed), at: 'phantom.zip' });
+      return openArchive(file, {
+        ...options,
+        fingerprint: fingerprintPhantom(patients, seed),
+        at: 'phantom.zip',
+      });
     }
   }
 }
@@ -36,12 +52,44 @@ export async function fingerprintSource(source: Source, options: SourceOptions):
   options.signal?.throwIfAborted();
   switch (source.kind) {
     case 'local':
-      return (await isFolder(source.path)) ? fingerprintFolder(source.path) : fingerprintZip(source.path);
+      return (await isFolder(source.path)) ? fingerprintFolder(source.path) : fingerprintArchive(source.path);
     case 'http':
-      return fingerprintHttp(source, options);
+      return fingerprintRemote(httpArchive(source), options);
+    case 'kaggle':
+      return fingerprintRemote(await kaggleArchive(source, accessIn(options).kaggle), options);
+    case 's3':
+      return fingerprintBucketSource(accessIn(options).openBucket(source), source, options);
     case 'phantom':
       return fingerprintPhantom(source.patients, source.seed);
   }
+}
+
+async function openLocal({ path, sha256 }: LocalSource, options: SourceOptions): Promise<SourceListing> {
+  const at = basename(path);
+  if (await isFolder(path)) {
+    if (sha256 === undefined) return openFolder(path);
+    const [found, fix] = ['a folder', 'Name an archive in `source.path`, or leave `source.sha256` out'];
+    throw new Fault('SOURCE_DIGEST', { at, found, expected: 'an archive, which has a hash', fix });
+  }
+  if (sha256 !== undefined) {
+    await checkDigest(path, at, sha256).catch((error: unknown) => {
+      throw accessFault(path, error);
+    });
+  }
+  return openArchive(path, options);
+}
+
+async function openRemote(archive: RemoteArchive, options: SourceOptions): Promise<SourceListing> {
+  const { file, fingerprint } = await downloadArchive(archive, options);
+  return openArchive(file, { ...options, fingerprint, at: archive.at });
+}
+
+/** Read without a network and without an account. */
+export const isOnThisMachine = ({ kind }: Source): boolean => kind === 'local' || kind === 'phantom';
+
+function accessIn({ access }: SourceOptions): SourceAccess {
+  if (!access) throw new RangeError('this source is read by the io worker');
+  return access;
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
 import { ZipFile } from 'yazl';
 import { phantomPair } from '../phantom.ts';
+import { isFile } from './cache.ts';
 import { digestOf } from './digest.ts';
+import { cacheFault } from './faults.ts';
 
 /** Goes up when the generator makes other voxels of the same seed, so that nothing old is taken for new. */
 const PHANTOM_VERSION = 1;
@@ -18,8 +20,10 @@ export function fingerprintPhantom(patients: number, seed: number): string {
 /** The phantom data set as an archive in the cache, so that it takes the very way of a real one. */
 export async function phantomArchive(patients: number, seed: number, cacheDir: string): Promise<string> {
   const file = join(cacheDir, 'phantom', `${fingerprintPhantom(patients, seed)}.zip`);
-  const present = await stat(file).catch(() => null);
-  if (!present) await writePhantomZip(file, patients, seed);
+  if (await isFile(file)) return file;
+  await writePhantomZip(file, patients, seed).catch((error: unknown) => {
+    throw cacheFault(error);
+  });
   return file;
 }
 
@@ -44,6 +48,6 @@ export async function writePhantomZip(file: string, patients: number, seed: numb
     await pipeline(zip.outputStream, createWriteStream(temporary));
     await rename(temporary, file);
   } finally {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined);
   }
 }

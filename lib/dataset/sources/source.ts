@@ -1,13 +1,35 @@
+import type { Bucket, BucketPlace, BucketSource } from './bucket.ts';
+import type { KaggleSource } from './kaggle.ts';
+import type { KaggleAccess } from './kaggle-credentials.ts';
+
 /** Where a data set's files come from. Shaped like `SourceConfig` of the run configuration. */
 export type Source =
-  | { kind: 'local'; path: string }
+  | ({ kind: 'local' } & LocalSource)
   | { kind: 'http'; url: string; sha256?: string | undefined }
+  | ({ kind: 'kaggle' } & KaggleSource)
+  | ({ kind: 's3' } & BucketSource)
   | { kind: 'phantom'; patients: number; seed: number };
+
+export interface LocalSource {
+  /** A folder, or an archive. */
+  readonly path: string;
+  /** Of an archive. */
+  readonly sha256?: string | undefined;
+}
+
+/** What the io worker may use to get at sources; other machines have none. */
+export interface SourceAccess {
+  readonly kaggle: KaggleAccess;
+  /** Any bucket on any server; which account asks is the worker's business. */
+  openBucket(place: BucketPlace): Bucket;
+}
 
 export interface SourceOptions {
   /** Downloads and generated archives are kept here and used again. */
   cacheDir: string;
   signal?: AbortSignal | undefined;
+  /** Needed for what asks who one is. */
+  access?: SourceAccess | undefined;
   /** Called while an archive is downloaded; `total` is null where the server does not say. */
   onProgress?: ((doneBytes: number, totalBytes: number | null) => void) | undefined;
 }
@@ -20,6 +42,8 @@ export interface SourceListing {
   files: SourceFile[];
   /** @throws Fault SOURCE_FILE_MISSING, and what the kind of source may meet (ZIP_…). */
   read(path: string): Promise<Uint8Array>;
+  /** What the keeper of the data says of their use, beside what stands in the files. */
+  terms?(): Promise<string | null>;
   close(): Promise<void>;
 }
 
@@ -28,6 +52,11 @@ export interface SourceFile {
   path: string;
   bytes: number;
 }
+
+/** More than any data set has: a `path` that names the root of a disk ends here and not after an hour. */
+export const MAX_FILES = 500_000;
+/** Files are read into memory, and a buffer of Node 20 holds no more. */
+export const MAX_FILE_BYTES = 4 * 2 ** 30 - 1;
 
 /** `.DS_Store`, `._scan.nii`, `__MACOSX/…`: never data. */
 export function isHidden(path: string): boolean {

@@ -183,7 +183,10 @@ export function objectStoreSuite(open: () => ObjectStore): void {
     const prefix = `${fresh()}/`;
     for (const name of ['b', 'a/2', 'a/1', 'c']) await store.put(`${prefix}${name}`, bytes(name));
     const found = [];
-    for await (const { key, bytes: size } of store.list(prefix)) found.push([key.slice(prefix.length), size]);
+    for await (const { key, bytes: size, etag } of store.list(prefix)) {
+      found.push([key.slice(prefix.length), size]);
+      assert.equal(etag, (await store.head(key))!.etag);
+    }
     assert.deepEqual(found, [
       ['a/1', 3],
       ['a/2', 3],

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { inspectDataset, type Listing } from '../../../lib/dataset/inspect.ts';
-import { findLayout } from '../../../lib/dataset/layouts.ts';
 import { phantomFiles } from '../../../lib/dataset/phantom.ts';
 import { splitPatients } from '../../../lib/dataset/split.ts';
 import { encodeVolume, readPatientVolume } from '../../../lib/dataset/volume-record.ts';
@@ -15,36 +14,6 @@ const listing = (files: Record<string, Uint8Array>): Listing => ({
 const names = (...paths: string[]) => listing(Object.fromEntries(paths.map((path) => [path, new Uint8Array(0)])));
 const SPLIT = { seed: 7, val: 1, test: 1 };
 const NAMES_ONLY = { split: SPLIT, deep: false };
-
-const LAYOUTS: [paths: string[], pattern: { image: string; mask: string }][] = [
-  [
-    ['3d_images/IMG_1.nii.gz', '3d_images/MASK_1.nii.gz', '2d_images/1.tif'],
-    { image: '3d_images/IMG_{patient}.nii.gz', mask: '3d_images/MASK_{patient}.nii.gz' },
-  ],
-  [
-    ['set/3d_images/IMG_1.nii', 'set/3d_images/MASK_1.nii', 'set/readme.txt'],
-    { image: 'set/3d_images/IMG_{patient}.nii', mask: 'set/3d_images/MASK_{patient}.nii' },
-  ],
-  [
-    ['imagesTr/lung_001_0000.nii.gz', 'labelsTr/lung_001.nii.gz', 'dataset.json'],
-    { image: 'imagesTr/{patient}_0000.nii.gz', mask: 'labelsTr/{patient}.nii.gz' },
-  ],
-  [
-    ['Task06/imagesTr/lung_001.nii.gz', 'Task06/labelsTr/lung_001.nii.gz'],
-    { image: 'Task06/imagesTr/{patient}.nii.gz', mask: 'Task06/labelsTr/{patient}.nii.gz' },
-  ],
-  [
-    ['s1/ct.nii.gz', 's1/lungs.nii.gz', 's2/ct.nii.gz', 's2/lungs.nii.gz'],
-    { image: '{patient}/ct.nii.gz', mask: '{patient}/lungs.nii.gz' },
-  ],
-  [['images/7.nii', 'masks/7.nii'], { image: 'images/{patient}.nii', mask: 'masks/{patient}.nii' }],
-  [['7.nii.gz', '7_seg.nii.gz'], { image: '{patient}.nii.gz', mask: '{patient}_seg.nii.gz' }],
-];
-for (const [paths, pattern] of LAYOUTS) {
-  test(`${paths[0]} with ${paths[1]} is found as ${pattern.image}`, () => {
-    assert.deepEqual(findLayout(paths)?.pattern, pattern);
-  });
-}
 
 test('a folder of DICOM slices with a mask beside it is a patient', async () => {
   const facts = await inspectDataset(
@@ -144,4 +113,12 @@ test('the planned split is that of the artifacts of a run', async () => {
     candidates.push({ patient: `000${number + 1}`, digest, split: null });
   }
   assert.deepEqual(split, splitPatients(candidates, SPLIT));
+});
+
+test('a patient with a file of 2 GiB or more is refused without reading it', async () => {
+  const paths = ['IMG_1.nii', 'MASK_1.nii'];
+  const files = paths.map((path) => ({ path, bytes: path.startsWith('IMG') ? 2 ** 31 : 1000 }));
+  const unread = { files, read: () => assert.fail('read') };
+  const { patients } = await inspectDataset(unread, { split: SPLIT, deep: true });
+  assert.equal(patients[0]!.fault?.code, 'VOLUME_TOO_LARGE');
 });

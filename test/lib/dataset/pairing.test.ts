@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { matchPattern, pairPatients } from '../../../lib/dataset/pairing.ts';
+import { pairPatients } from '../../../lib/dataset/pairing.ts';
+import { matchPattern } from '../../../lib/dataset/patterns.ts';
 import { assertFault } from '../../helpers/faults.ts';
 
 const files = (...paths: string[]) => paths.map((path) => ({ path }));
@@ -58,6 +59,56 @@ test('a patient that stands twice in a pattern must be the same twice', () => {
 
 test('signs of regular expressions in a pattern mean themselves', () => {
   assert.deepEqual([...matchPattern(['a+(b).nii', 'aab.nii'], 'a+({patient}).nii').keys()], ['b']);
+});
+
+test('an asterisk is any part of a name, and two of them any folders; they never span more', () => {
+  const paths = [
+    'sub-1/ses-a/anat/sub-1_ct.nii',
+    'sub-1/sub-1_ct.nii',
+    'other/sub-1/sub-1_ct.nii',
+    'sub-1/sub-1_ct.nii/x',
+  ];
+  const match = (pattern: string) => matchPattern(paths, pattern).get('1') ?? [];
+  assert.deepEqual(match('sub-{patient}/**/sub-{patient}_*.nii'), paths.slice(0, 2).concat('sub-1/sub-1_ct.nii/x'));
+  assert.deepEqual(match('sub-{patient}/*/*/*.nii'), [paths[0]]);
+  assert.deepEqual(match('**/sub-{patient}/sub-{patient}_c*t.nii').slice(0, 2), [paths[1], paths[2]]);
+});
+
+test('two images of one patient are refused, unless they are slices', () => {
+  const pattern = { image: '{patient}/*_ct*', mask: '{patient}/mask.nii' };
+  const pair = (...images: string[]) => pairPatients(files(...images, 'a/mask.nii'), { pattern });
+  assertFault(() => pair('a/1_ct.nii', 'a/2_ct.nii'), 'PATIENT_TWICE', /^1_ct\.nii: found 2 images/);
+  assert.equal(pair('a/1_ct.dcm', 'a/2_ct.dcm')[0]!.image.length, 2);
+});
+
+test('without patients and pattern, a layout that explains every scan is taken', () => {
+  const listing = files('images/2.nii', 'images/1.nii', 'masks/1.nii', 'masks/2.nii', 'notes.txt');
+  for (const layout of [{}, { layout: 'auto' as const }]) {
+    const pairs = pairPatients(listing, { target: 'liver', labels: [3], ...layout });
+    assert.deepEqual(pairs, [
+      { id: '1', image: ['images/1.nii'], mask: 'masks/1.nii', labels: [3], split: null },
+      { id: '2', image: ['images/2.nii'], mask: 'masks/2.nii', labels: [3], split: null },
+    ]);
+  }
+});
+
+test('a mask may be called after the target', () => {
+  const listing = files('p/ct.nii', 'p/liver.nii', 'p/spleen.nii');
+  assert.equal(pairPatients(listing, { target: 'spleen' })[0]!.mask, 'p/spleen.nii');
+  assertFault(() => pairPatients(listing, { target: 'heart' }), 'DATASET_LAYOUT');
+});
+
+test('a layout that leaves a scan over is refused, with what was seen', () => {
+  const listing = files('images/2.nii', 'images/1.nii', 'masks/1.nii');
+  const message =
+    /^dataset: found 1 pair by the layout “folders images and masks”, but also 1 × an image without its mask, .*inspect/;
+  assertFault(() => pairPatients(listing, { target: 'liver' }), 'DATASET_LAYOUT', message);
+});
+
+test('a mask in the folder of its series is no slice', () => {
+  const listing = files('p/1.dcm', 'p/2.dcm', 'p/mask.nii.gz');
+  const [patient] = pairPatients(listing, { patients: [{ id: 'p', image: 'p', mask: 'p/mask.nii.gz' }] });
+  assert.deepEqual(patient!.image, ['p/1.dcm', 'p/2.dcm']);
 });
 
 test('patients one by one: files, folders, labels and parts as they are written', () => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import type { Triple } from '../../../lib/metrics/grid.ts';
 import { overlap, overlapOfCounts } from '../../../lib/metrics/overlap.ts';
 import { readNifti } from '../../../lib/volume/nifti.ts';
-import { readShared, sharedPath, withoutShared } from '../../helpers/shared-data.ts';
+import { roll } from '../../helpers/masks.ts';
+import { readShared, withoutShared } from '../../helpers/shared-data.ts';
 
 const mask = (bits: string) => Uint8Array.from(bits, Number);
 
@@ -50,23 +52,13 @@ interface GoldenOverlap {
   recall: number;
 }
 
-/** numpy.roll along each axis, first axis fastest. */
-function roll(voxels: Uint8Array, [nx, ny, nz]: readonly number[], [dx, dy, dz]: readonly number[]): Uint8Array {
-  const rolled = new Uint8Array(voxels.length);
-  for (let at = 0; at < voxels.length; at += 1) {
-    const [x, y, z] = [at % nx!, Math.floor(at / nx!) % ny!, Math.floor(at / (nx! * ny!))];
-    rolled[((x + dx!) % nx!) + nx! * (((y + dy!) % ny!) + ny! * ((z + dz!) % nz!))] = voxels[at]!;
-  }
-  return rolled;
-}
-
-const METRICS = 'golden/imaging/metrics.json';
-test('scores of real label maps are those of the reference implementations', { skip: withoutShared(METRICS) }, () => {
-  const cases: GoldenOverlap[] = Object.values(JSON.parse(readFileSync(sharedPath(METRICS), 'utf8')));
-  for (const golden of cases.filter(({ dice }) => typeof dice === 'number')) {
+const METRICS = new URL('../../fixtures/imaging/metrics.json', import.meta.url);
+test('scores of real label maps are those of the reference implementations', { skip: withoutShared('data') }, () => {
+  const cases: GoldenOverlap[] = Object.values(JSON.parse(readFileSync(METRICS, 'utf8')));
+  for (const golden of cases) {
     const labels = readNifti(readShared(`data/${golden.file}`), golden.file);
     const truth = Uint8Array.from(labels.voxels, (value) => (value === golden.label ? 1 : 0));
-    const scores = overlap(roll(truth, labels.shape, golden.roll), truth);
+    const scores = overlap(roll(truth, labels.shape as unknown as Triple, golden.roll), truth);
     for (const [key, expected] of [
       ['dice', golden.dice],
       ['iou', golden.iou],

@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bytes, change, count, duration, plural } from '../../../lib/report/format.ts';
+import { bytes, change, count, duration, plural, pValue, signed } from '../../../lib/report/format.ts';
 import { html } from '../../../lib/report/html.ts';
 import { shellWord } from '../../../lib/report/weights-section.ts';
 
 test('a change has its sign, unless it rounds to zero', () => {
   assert.deepEqual([0.2224, -0.05, 0.0004, -0.0004].map(change), ['+0.222', '−0.050', '0.000', '0.000']);
+});
+
+test('so does one of any other metric, with as many digits as it has', () => {
+  assert.deepEqual([signed(-3.44, 1), signed(0.04, 1), signed(12, 0)], ['−3.4', '0.0', '+12']);
+});
+
+test('a p value is not told smaller than a thousandth', () => {
+  assert.deepEqual([0.03125, 0.0004, 1, null].map(pValue), ['0.031', '< 0.001', '1.000', '–']);
 });
 
 test('sizes count in thousands and keep two or three digits', () => {

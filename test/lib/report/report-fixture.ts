@@ -1,6 +1,17 @@
 import { createHash } from 'node:crypto';
+import { compareScores, type Pair, sampleNote } from '../../../lib/metrics/compare.ts';
+import type { Grid } from '../../../lib/metrics/grid.ts';
+import { scoreVolume } from '../../../lib/metrics/volume-scores.ts';
 import { pickSlices, pictureOf } from '../../../lib/report/pick-slices.ts';
-import type { Box, ReportData, ScoredPatient, ScoredSlice, Scores } from '../../../lib/report/report-data.ts';
+import type {
+  Box,
+  ReportData,
+  ScoredPatient,
+  ScoredSlice,
+  ScoredStructure,
+  Scores,
+  VolumeEvaluation,
+} from '../../../lib/report/report-data.ts';
 
 const PATIENT = 'p-3fa94c0d21be';
 
@@ -18,8 +29,12 @@ export function reportData(options: { size?: number; count?: number } = {}): Rep
     slices,
     zeroShot: mean(slices, 'zeroShot'),
     fineTuned: mean(slices, 'fineTuned'),
+    structures: [structure(stack, count)],
   };
-  const evaluation = { zeroShot: patient.zeroShot, fineTuned: patient.fineTuned, patients: [patient] };
+  const evaluation = {
+    ...{ zeroShot: patient.zeroShot, fineTuned: patient.fineTuned, patients: [patient] },
+    volumes: volumeEvaluation([patient]),
+  };
   return {
     title: 'Lungs in chest CT',
     run: 'lungs-7f21c0',
@@ -36,6 +51,9 @@ export function reportData(options: { size?: number; count?: number } = {}): Rep
         promptedSlices: count,
         foregroundVoxels: 1_284_113,
         overlap: { dice: 0.871, iou: 0.772 },
+        scores: { ...patient.structures![0]!.fineTuned, hd95Mm: 12.34 },
+        postProcess: { fillHoles: true, minComponentMm3: 0, largestComponent: false },
+        overlapBefore: { dice: 0.866, iou: 0.764 },
       },
       { patient: 'p-9d8c7b6a5f4e', prompts: 'lungs', promptedSlices: 31, foregroundVoxels: 1_020_877, overlap: null },
     ],
@@ -67,6 +85,34 @@ export function reportData(options: { size?: number; count?: number } = {}): Rep
     createdFrom: ['evaluation', 'curves', 'split'].map((name) => ({ name, sha256: digest(name) })),
     weights: artifact('weights', 1_642_000),
     lineage: lineage(),
+  };
+}
+
+const SETTING = { surface: 'sub-voxel', tolerancesMm: [1, 2, 5] } as const;
+
+/** The whole stack as one volume of slices of 5 mm. */
+function structure({ height, width, spacingMm, ...chest }: Stack, count: number): ScoredStructure {
+  const grid = { shape: [width, height, count], spacingMm: [...spacingMm, 5] } as unknown as Grid;
+  const scored = (mask: Uint8Array) => scoreVolume(mask, chest.masks, grid, SETTING);
+  return { zeroShot: scored(chest.zeroShot), fineTuned: scored(chest.fineTuned), postProcessed: null };
+}
+
+/** What `evaluate` makes of patients whose structures are scored. */
+export function volumeEvaluation(patients: readonly ScoredPatient[]): VolumeEvaluation {
+  const pairs = patients.map(({ structures }) => ({
+    before: structures![0]!.zeroShot,
+    after: structures![0]!.fineTuned,
+  }));
+  const fineTuning = compareScores(pairs as Pair[], SETTING.tolerancesMm, random);
+  return {
+    setting: SETTING,
+    structures: [{ name: 'lungs' }],
+    summaries: [{ structure: 'lungs', fineTuning, postProcessing: null }],
+    postProcess: {
+      ...{ rule: null, by: 'validation', patients: ['p-2c3d4e5f6071'] },
+      tried: [{ rule: { fillHoles: true, minComponentMm3: 0, largestComponent: false }, dice: 0.9312 }],
+    },
+    note: sampleNote(patients.length),
   };
 }
 
@@ -123,6 +169,8 @@ interface Chest {
   zeroShot: Uint8Array;
   fineTuned: Uint8Array;
 }
+
+type Stack = Chest & { height: number; width: number; spacingMm: readonly [number, number] };
 
 /** U8 [count, size, size]: body, ribs, spine, heart and two lungs; a careless zero-shot mask and a good fine-tuned one. */
 function chest(size: number, count: number): Chest {

@@ -7,6 +7,7 @@ import {
   applyAffine,
   IDENTITY,
   largestDisplacementMm,
+  largestSkew,
   multiplyAffines,
   quaternionOfAffine,
   voxelSizesMm,
@@ -19,6 +20,13 @@ test('a product of affines applies the right one first', () => {
   const double = [2, 0, 0, 0, 0, 2, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1];
   assert.deepEqual(applyAffine(multiplyAffines(double, shift), [1, 1, 1]), [12, 2, 2]);
   assert.deepEqual(multiplyAffines(IDENTITY, SHEARED), SHEARED);
+});
+
+test('skew is the cosine between the two axes that are furthest from a right angle', () => {
+  assert.equal(largestSkew(IDENTITY), 0);
+  assert.equal(largestSkew([0, -2, 0, 5, 3, 0, 0, 5, 0, 0, -1, 5, 0, 0, 0, 1]), 0);
+  const leaning = [1, 0, 0.5, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1];
+  assert.ok(Math.abs(largestSkew(leaning) - 0.5 / Math.hypot(0.5, 2)) < 1e-12);
 });
 
 test('voxel sizes are the lengths of the columns, as in nibabel', () => {

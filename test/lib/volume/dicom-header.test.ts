@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { looksLikeDicom, parseDicomHeader } from '../../../lib/volume/dicom-header.ts';
+import { looksLikeDicom, parseDicomFrames, parseDicomHeader } from '../../../lib/volume/dicom-header.ts';
 import { type DicomSlice, dicomFile } from '../../helpers/dicom-file.ts';
+import { readDicomFixture } from '../../helpers/dicom-fixtures.ts';
 import { assertFault } from '../../helpers/faults.ts';
 
 const parse = (slice: DicomSlice) => parseDicomHeader(dicomFile(slice), '7.dcm');
@@ -55,6 +56,50 @@ for (const [claim, code, slice] of REFUSED) {
     assertFault(() => parse(slice), code, /^7\.dcm: found .+, expected .+\. .+\.? \[DICOM_\w+\]$/);
   });
 }
+
+/** The same file with another value in an element of two bytes. */
+const withUint16 = (number: number, value: number): Uint8Array => {
+  const bytes = Buffer.from(dicomFile());
+  const at = bytes.indexOf(Buffer.from([0x28, 0, number & 255, number >> 8, 0x55, 0x53]));
+  bytes.writeUInt16LE(value, at + 8);
+  return new Uint8Array(bytes);
+};
+for (const [claim, element, value] of [
+  ['12 bits in the upper part of 16', 0x0102, 15],
+  ['more bits stored than allocated', 0x0101, 17],
+  ['7 bits allocated', 0x0100, 7],
+  ['a sign that is none', 0x0103, 2],
+] as const) {
+  test(`${claim} are not guessed about`, () => {
+    assertFault(() => parseDicomHeader(withUint16(element, value), 'a'), 'DICOM_BITS', /bits stored of/);
+  });
+}
+
+const readDicom = (name: string) => readDicomFixture(name).bytes;
+
+test('an enhanced CT gives a header for each frame, in the order of the file', () => {
+  const headers = parseDicomFrames(readDicom('enhanced.dcm'), 'e.dcm').map(({ header }) => header);
+  assert.deepEqual(
+    headers.map(({ name, positionLpsMm }) => [name, positionLpsMm[2]]),
+    [
+      ['e.dcm (frame 1)', 34],
+      ['e.dcm (frame 2)', 30],
+      ['e.dcm (frame 3)', 32],
+    ],
+  );
+  const { pixelSpacingMm, rowDirectionLps, sliceThicknessMm, rescale } = headers[2]!;
+  assert.deepEqual([pixelSpacingMm, rowDirectionLps, sliceThicknessMm], [[0.8, 0.5], [1, 0, 0], 2]);
+  assert.deepEqual(rescale, [2, -1000]);
+  assertFault(() => parseDicomHeader(readDicom('enhanced.dcm'), 'e.dcm'), 'DICOM_MULTIFRAME', /3 frames in one file/);
+});
+
+test('an enhanced CT that counts other frames than it places is refused', () => {
+  const bytes = Buffer.from(readDicom('enhanced.dcm'));
+  // NumberOfFrames, an integer string.
+  const at = bytes.indexOf(Buffer.from([0x28, 0, 0x08, 0, 0x49, 0x53]));
+  bytes.write('2 ', at + 8);
+  assertFault(() => parseDicomFrames(bytes, 'e.dcm'), 'DICOM_MULTIFRAME', /2 frames without a place for each/);
+});
 
 test('a file that is not DICOM is refused', () => {
   assert.ok(!looksLikeDicom(Buffer.from('hello')));

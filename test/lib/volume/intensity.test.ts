@@ -40,3 +40,13 @@ test('a constant volume still has a window of one unit', () => {
   assert.deepEqual(window, { lowHu: 4, highHu: 5 });
   assert.equal(greyOf(4, window), 0);
 });
+
+test('a volume of small fractions uses all greys', () => {
+  const voxels = Float32Array.from({ length: 201 }, (_, at) => at / 1000);
+  const window = windowRange({ lowPercentile: 0, highPercentile: 100 }, voxels);
+  assert.deepEqual(window, { lowHu: 0, highHu: Math.fround(0.2) });
+  assert.deepEqual(
+    [0, 0.15, 0.2].map((value) => greyOf(value, window)),
+    [0, 191, 255],
+  );
+});

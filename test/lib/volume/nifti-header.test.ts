@@ -44,6 +44,17 @@ const REFUSED: [claim: string, code: string, change: (header: DataView) => void]
     'AFFINE_SINGULAR',
     (h) => [0, 1, 2].map((row) => h.setFloat32(FIELD.sform(row, 2), h.getFloat32(FIELD.sform(row, 1), true), true)),
   ],
+  ['voxels of a kilometre', 'AFFINE_RANGE', (h) => h.setFloat32(FIELD.sform(1, 1), 1e6, true)],
+  ['an origin beyond the moon', 'AFFINE_RANGE', (h) => h.setFloat32(FIELD.sform(2, 3), 1e30, true)],
+  [
+    'voxels too small for an atom, and no sform',
+    'AFFINE_RANGE',
+    (h) => {
+      noSform(h);
+      h.setInt16(FIELD.qformCode, 0, true);
+      h.setFloat32(FIELD.pixdim(2), 1e-20, true);
+    },
+  ],
   [
     'a voxel size of zero and no sform',
     'NIFTI_PIXDIM',

@@ -6,9 +6,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { download, fingerprintHttp, type HttpOptions } from '../../../../lib/dataset/sources/http.ts';
+import { gzipSync } from 'node:zlib';
+import { httpArchive } from '../../../../lib/dataset/sources/http.ts';
 import { fingerprintSource, openSource } from '../../../../lib/dataset/sources/open.ts';
-import { scratchFolder, writeArchive } from '../../../helpers/archives.ts';
+import { downloadArchive, type RemoteOptions } from '../../../../lib/dataset/sources/remote-archive.ts';
+import { scratchFolder, tarOf, writeArchive } from '../../../helpers/archives.ts';
 import { assertRejectsWithFault } from '../../../helpers/faults.ts';
 
 const scratch = await scratchFolder();
@@ -103,12 +105,12 @@ const fine =
     serve(site, request.headers.range, request.headers['if-range'], response);
 
 let caches = 0;
-const freshOptions = (): HttpOptions => ({ cacheDir: join(scratch, `cache-${caches++}`), backOffMs: 5, idleMs: 250 });
+const freshOptions = (): RemoteOptions => ({ cacheDir: join(scratch, `cache-${caches++}`), backOffMs: 5, idleMs: 250 });
 const source = (site: Site, sha256?: string) => ({ kind: 'http' as const, url: site.url, ...(sha256 && { sha256 }) });
-const partsIn = async ({ cacheDir }: HttpOptions) =>
+const partsIn = async ({ cacheDir }: RemoteOptions) =>
   (await readdir(join(cacheDir, 'http'))).filter((name) => name.endsWith('.part'));
 
-async function assertWhole(site: Site, options: HttpOptions, sha256?: string): Promise<void> {
+async function assertWhole(site: Site, options: RemoteOptions, sha256?: string): Promise<void> {
   const opened = await openSource(source(site, sha256), options);
   assert.deepEqual(opened.files, [{ path: 'a/scan.nii', bytes: SCAN.length }]);
   assert.equal(Buffer.compare(await opened.read('a/scan.nii'), SCAN), 0);
@@ -141,7 +143,10 @@ describe('HTTP source', () => {
   it('tells how far it is', async () => {
     const site = await startSite();
     const told: [number, number | null][] = [];
-    await download(source(site), { ...freshOptions(), onProgress: (done, total) => told.push([done, total]) });
+    await downloadArchive(httpArchive(source(site)), {
+      ...freshOptions(),
+      onProgress: (done, total) => told.push([done, total]),
+    });
     assert.deepEqual(told.at(-1), [ARCHIVE.length, ARCHIVE.length]);
   });
 
@@ -176,7 +181,7 @@ describe('HTTP source', () => {
   it('does not wait for ever for a server that falls silent', async () => {
     const site = await startSite();
     site.troubles = [() => undefined, fine(site), stallAt(10_000)];
-    await download(source(site), freshOptions());
+    await downloadArchive(httpArchive(source(site)), freshOptions());
     assert.equal(site.requests.at(-1)?.range, 'bytes=10000-');
   });
 
@@ -212,14 +217,18 @@ describe('HTTP source', () => {
   it('gives up after six tries that bring nothing', async () => {
     const site = await startSite();
     site.troubles = Array.from({ length: 20 }, () => status(503));
-    await assertRejectsWithFault(download(source(site), freshOptions()), 'SOURCE_UNREACHABLE', /found HTTP 503/);
+    await assertRejectsWithFault(
+      downloadArchive(httpArchive(source(site)), freshOptions()),
+      'SOURCE_UNREACHABLE',
+      /found HTTP 503/,
+    );
     assert.equal(site.requests.length, 6);
   });
 
   it('names the reason when nobody answers', async () => {
     const url = 'http://127.0.0.1:9/lungs.zip';
     await assertRejectsWithFault(
-      fingerprintHttp({ url }, freshOptions()),
+      fingerprintSource({ kind: 'http', url }, freshOptions()),
       'SOURCE_UNREACHABLE',
       /ECONNREFUSED|bad port/,
     );
@@ -241,6 +250,24 @@ describe('HTTP source', () => {
     assert.equal(site.requests.filter(({ range }) => range === undefined).length, 2);
   });
 
+  it('takes no bytes from another place than it asked for', async () => {
+    const site = await startSite();
+    const elsewhere: Trouble = (_, response) => {
+      const contentRange = `bytes 0-${ARCHIVE.length - 1}/${ARCHIVE.length}`;
+      const headers = { etag: '"v1"', 'content-range': contentRange, 'content-length': ARCHIVE.length };
+      response.writeHead(206, headers).end(ARCHIVE);
+    };
+    site.troubles = [fine(site), cutAt(50_000), elsewhere];
+    await assertWhole(site, freshOptions());
+    assert.equal(site.requests.length, 4);
+  });
+
+  it('fetches a .tar.gz as well', async () => {
+    const site = await startSite();
+    site.body = gzipSync(tarOf([{ path: 'a/scan.nii', content: SCAN }]));
+    await assertWhole(site, freshOptions());
+  });
+
   it('stops when the file changes under its hands, and forgets the part', async () => {
     const site = await startSite();
     const options = freshOptions();
@@ -250,7 +277,7 @@ describe('HTTP source', () => {
       first(request, response);
       site.headers = { etag: '"v2"' };
     };
-    await assertRejectsWithFault(download(source(site), options), 'SOURCE_CHANGED');
+    await assertRejectsWithFault(downloadArchive(httpArchive(source(site)), options), 'SOURCE_CHANGED');
     assert.deepEqual(await partsIn(options), []);
     await assertWhole(site, options);
   });
@@ -266,14 +293,18 @@ describe('HTTP source', () => {
   it('refuses a file that is too large, whether the server says so or not', async () => {
     const site = await startSite();
     const options = { ...freshOptions(), maxBytes: 1000 };
-    await assertRejectsWithFault(download(source(site), options), 'SOURCE_TOO_LARGE', /at most 1000/);
+    await assertRejectsWithFault(
+      downloadArchive(httpArchive(source(site)), options),
+      'SOURCE_TOO_LARGE',
+      /at most 1000/,
+    );
     assert.equal(site.requests.length, 1);
     const unsaid: Trouble = (_, response) => {
       response.writeHead(200, { etag: '"v1"' });
       response.write(ARCHIVE);
     };
     site.troubles = [unsaid, unsaid];
-    await assertRejectsWithFault(download(source(site), options), 'SOURCE_TOO_LARGE');
+    await assertRejectsWithFault(downloadArchive(httpArchive(source(site)), options), 'SOURCE_TOO_LARGE');
   });
 
   for (const [what, url, message] of [
@@ -282,7 +313,7 @@ describe('HTTP source', () => {
     ['no address at all', 'lungs.zip', /found no address/],
   ] as const) {
     it(`refuses ${what}`, () =>
-      assertRejectsWithFault(fingerprintHttp({ url }, freshOptions()), 'SOURCE_URL', message));
+      assertRejectsWithFault(fingerprintSource({ kind: 'http', url }, freshOptions()), 'SOURCE_URL', message));
   }
 });
 

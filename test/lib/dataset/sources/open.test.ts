@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, symlink, truncate, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { phantomFiles } from '../../../../lib/dataset/phantom.ts';
@@ -71,9 +72,25 @@ describe('folder source', () => {
 
   it('says that nothing is at the path, by its last part only', async () => {
     const missing = local(join(scratch, 'secret-hospital', 'none'));
-    const message = /^none: found nothing at this path, .* Check `source.path`/;
+    const message = /^none: found nothing at this path \(ENOENT\), .* Check `source.path`/;
     await assertRejectsWithFault(openSource(missing, options), 'SOURCE_MISSING', message);
     await assertRejectsWithFault(fingerprintSource(missing, options), 'SOURCE_MISSING', message);
+  });
+
+  it('refuses a file larger than a buffer, before it reads any of it', async () => {
+    const folder = await dataFolder('large');
+    // Without a block on the disk.
+    await truncate(join(folder, 'ct-1', 'image.nii'), 5 * 2 ** 30);
+    const source = await openSource(local(folder), options);
+    const large = source.read('ct-1/image.nii');
+    await assertRejectsWithFault(large, 'SOURCE_TOO_LARGE', /^image\.nii: found a file of 5368709120 bytes/);
+  });
+
+  it('says that a file is gone which it listed', async () => {
+    const folder = await dataFolder('gone');
+    const source = await openSource(local(folder), options);
+    await unlink(join(folder, 'ct-1', 'image.nii'));
+    await assertRejectsWithFault(source.read('ct-1/image.nii'), 'SOURCE_FILE_MISSING');
   });
 
   it('takes a file that is no archive for a mistake', async () => {
@@ -88,6 +105,23 @@ describe('folder source', () => {
     assert.deepEqual(source.files, [{ path: 'a/image.nii', bytes: 1 }]);
     assert.equal(source.fingerprint, await fingerprintSource(local(file), options));
     await source.close();
+  });
+});
+
+describe('a hash of a local source', () => {
+  it('is that of the archive, and a folder has none', async () => {
+    const file = join(scratch, 'hashed.zip');
+    const sha256 = createHash('sha256')
+      .update(await writeArchive(file, [{ path: 'a', content: 'x' }]))
+      .digest('hex');
+    const open = (path: string, hash: string) => openSource({ kind: 'local', path, sha256: hash }, options);
+    await (await open(file, sha256)).close();
+    await assertRejectsWithFault(open(file, '0'.repeat(64)), 'SOURCE_DIGEST', new RegExp(`^hashed\\.zip: .*${sha256}`));
+    await assertRejectsWithFault(
+      open(await dataFolder('unhashed'), sha256),
+      'SOURCE_DIGEST',
+      /^unhashed: found a folder/,
+    );
   });
 });
 

@@ -1,0 +1,54 @@
+import type { ActivityDeps } from '../activities/deps.ts';
+import { S3Store, type S3StoreOptions } from '../lib/artifacts/s3-store.ts';
+import type { WorkerConfig } from './config.ts';
+
+type BucketPlace = Parameters<ActivityDeps['sources']['openBucket']>[0];
+
+/**
+ * Opens the buckets that sources name. An account belongs to one server: that of the environment (SAMFLOW_SOURCE_S3_…), or
+ * else the store. A configuration may name any other server, which is then asked without a signature, as nobody in
+ * particular: whoever writes one cannot make the worker sign for a server of his own.
+ */
+export class SourceBuckets {
+  readonly #store: S3Store;
+  readonly #config: WorkerConfig;
+  /** One client for each server. */
+  readonly #opened = new Map<string, S3Store>();
+
+  constructor(store: S3Store, config: WorkerConfig) {
+    this.#store = store;
+    this.#config = config;
+  }
+
+  open(place: BucketPlace): S3Store {
+    const options = optionsOf(place, this.#config);
+    if (options === null) return this.#store.inBucket(place.bucket);
+    const server = JSON.stringify([options.endpoint, options.region]);
+    const known = this.#opened.get(server);
+    if (known) return known.inBucket(place.bucket);
+    const opened = new S3Store(options);
+    this.#opened.set(server, opened);
+    return opened;
+  }
+
+  close(): void {
+    for (const opened of this.#opened.values()) opened.close();
+  }
+}
+
+/** Null: the bucket lies beside the store's own. */
+function optionsOf(place: BucketPlace, { store, worker }: WorkerConfig): S3StoreOptions | null {
+  const { endpoint, region, accessKeyId, secretAccessKey } = worker.sourceS3;
+  const { bucket } = place;
+  const isSet = endpoint !== undefined || accessKeyId !== undefined;
+  if (isSet && (place.endpoint === undefined || sameServer(place.endpoint, endpoint))) {
+    const unsigned = accessKeyId === undefined;
+    return { bucket, endpoint, region: place.region ?? region ?? store.region, accessKeyId, secretAccessKey, unsigned };
+  }
+  if (place.endpoint === undefined || sameServer(place.endpoint, store.endpoint)) return null;
+  return { bucket, endpoint: place.endpoint, region: place.region ?? store.region, unsigned: true };
+}
+
+function sameServer(one: string, other: string | undefined): boolean {
+  return other !== undefined && new URL(one).origin === new URL(other).origin;
+}
