@@ -4,12 +4,17 @@ import { z } from 'zod';
  * The environment variables that workers and the CLI read, in one place. Temporal's own (`TEMPORAL_ADDRESS`,
  * `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS_...`) are read by @temporalio/envconfig.
  */
+const ADDRESS = 'an address that starts with http:// or https://';
 const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
+
+/** What a variable should hold, without the preamble that the schema's own messages have. */
+export const expectedOf = ({ message }: { readonly message: string }): string =>
+  message.replace(/^[A-Z][^:]*: expected /, '');
 
 /** Where artifacts lie. Without keys the AWS client's own chain applies (profile, role, container). */
 export const StoreEnvironment = z
   .object({
-    SAMFLOW_S3_ENDPOINT: z.url().optional(),
+    SAMFLOW_S3_ENDPOINT: z.url({ protocol: /^https?$/, error: ADDRESS }).optional(),
     SAMFLOW_S3_REGION: z.string().min(1).default('us-east-1'),
     SAMFLOW_S3_BUCKET: z.string().min(3).max(63).default('samflow'),
     SAMFLOW_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
@@ -37,11 +42,11 @@ const secretWord = z
 export const WorkerEnvironment = z
   .object({
     /** Key of the patients' pseudonyms; needed by the io pool, and shared by all io workers of one installation. */
-    SAMFLOW_PATIENT_KEY: z.string().min(16, 'use a secret of at least 16 characters').optional(),
+    SAMFLOW_PATIENT_KEY: z.string().min(16, 'a secret of at least 16 characters').optional(),
     /** Folder for downloads in progress. */
     SAMFLOW_CACHE: z.string().min(1).default('.samflow/cache'),
     /** The Hugging Face hub, or a server that speaks like it. Both names are the hub's own; only the io pool reads them. */
-    HF_ENDPOINT: z.url({ protocol: /^https?$/ }).default('https://huggingface.co'),
+    HF_ENDPOINT: z.url({ protocol: /^https?$/, error: ADDRESS }).default('https://huggingface.co'),
     HF_TOKEN: secretWord.optional(),
     /** Kaggle's own names; only the io pool reads them. Name and key, or a token, or neither and a `kaggle.json`. */
     KAGGLE_USERNAME: z.string().trim().min(1).optional(),
@@ -49,9 +54,9 @@ export const WorkerEnvironment = z
     KAGGLE_API_TOKEN: secretWord.optional(),
     /** Folder of `kaggle.json`; default: `.kaggle` in the home folder. */
     KAGGLE_CONFIG_DIR: z.string().min(1).optional(),
-    KAGGLE_API_ENDPOINT: z.url({ protocol: /^https?$/ }).default('https://www.kaggle.com'),
+    KAGGLE_API_ENDPOINT: z.url({ protocol: /^https?$/, error: ADDRESS }).default('https://www.kaggle.com'),
     /** Where buckets of sources lie that name no endpoint, and the account that reads them; default: the store's. */
-    SAMFLOW_SOURCE_S3_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+    SAMFLOW_SOURCE_S3_ENDPOINT: z.url({ protocol: /^https?$/, error: ADDRESS }).optional(),
     SAMFLOW_SOURCE_S3_REGION: z.string().min(1).optional(),
     SAMFLOW_SOURCE_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
     SAMFLOW_SOURCE_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),

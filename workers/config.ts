@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { z } from 'zod';
-import { StoreEnvironment, WorkerEnvironment } from '../contracts/environment.ts';
+import { expectedOf, StoreEnvironment, WorkerEnvironment } from '../contracts/environment.ts';
 import { POOLS, type Pool } from '../contracts/queues.ts';
 import { Fault } from '../lib/fault.ts';
 
@@ -35,10 +35,10 @@ function read<S extends z.ZodType>(schema: S, env: NodeJS.ProcessEnv): z.output<
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
   const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0]!;
-  const name = String(path[0] ?? 'environment');
+  const issue = parsed.error.issues[0]!;
+  const name = String(issue.path[0] ?? 'environment');
   // The value is not shown: it may be a secret.
-  throw configFault(name, 'a value that cannot be used', message, `Correct ${name} or leave it out`);
+  throw configFault(name, 'a value that cannot be used', expectedOf(issue), `Correct ${name} or leave it out`);
 }
 
 function configFault(at: string, found: string, expected: string, fix: string): Fault {

@@ -1,7 +1,7 @@
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import pc from 'picocolors';
-import { WorkerEnvironment } from '../../contracts/environment.ts';
+import { expectedOf, WorkerEnvironment } from '../../contracts/environment.ts';
 import { planRun } from '../../lib/plan/plan.ts';
 import { configFault } from '../config/explain.ts';
 import { prepareRun } from '../config/prepare.ts';
@@ -43,6 +43,11 @@ export async function planCommand(file: string, { set, json = false }: PlanComma
 function environmentOfWorkers(env: NodeJS.ProcessEnv): WorkerEnvironment {
   const parsed = WorkerEnvironment.safeParse(env);
   if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0]!;
-  throw configFault(String(path[0]), 'a value that cannot be used', message, 'Set it as the workers have it');
+  const issue = parsed.error.issues[0]!;
+  throw configFault(
+    String(issue.path[0]),
+    'a value that cannot be used',
+    expectedOf(issue),
+    'Set it as the workers have it',
+  );
 }

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { StoreEnvironment } from '../../contracts/environment.ts';
+import { expectedOf, StoreEnvironment } from '../../contracts/environment.ts';
 import { SEARCH_ATTRIBUTES } from '../../contracts/search-attributes.ts';
 import { unlessAborted } from '../../infra/dev/abort.ts';
 import { devCredentials } from '../../infra/dev/credentials.ts';
@@ -56,9 +56,10 @@ async function connectConfigured({ env, signal }: PlatformOptions): Promise<Plat
   const address = connectionOptions.address ?? 'localhost:7233';
   const parsed = StoreEnvironment.safeParse(env);
   if (!parsed.success) {
-    const { path, message } = parsed.error.issues[0]!;
+    const issue = parsed.error.issues[0]!;
     const fix = 'Set it as the workers have it';
-    throw new Fault('CONFIG', { at: String(path[0]), found: 'a value that cannot be used', expected: message, fix });
+    const details = { found: 'a value that cannot be used', expected: expectedOf(issue), fix };
+    throw new Fault('CONFIG', { at: String(issue.path[0]), ...details });
   }
   const { endpoint, region, bucket } = parsed.data;
   const opened = await connect(address, namespace, connectionOptions as ConnectionOptions, signal);

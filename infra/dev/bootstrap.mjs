@@ -7,7 +7,7 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,8 +15,9 @@ import { withLock } from './lock.mjs';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const LOCKFILE = join(ROOT, 'package-lock.json');
+const MODULES = join(ROOT, 'node_modules');
 /** Holds the hash of the lockfile that node_modules was made from; inside it, so that both go together. */
-const STAMP = join(ROOT, 'node_modules', '.samflow-lock');
+const STAMP = join(MODULES, '.samflow-lock');
 const SAY_EVERY_MS = 5_000;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 /** Within this time the same signal again is the same press of Ctrl-C on another way. */
@@ -54,8 +55,11 @@ export function isInstalled(stamp = STAMP, lockfile = LOCKFILE) {
   return existsSync(stamp) && readFileSync(stamp, 'utf8').trim() === digestOf(lockfile);
 }
 
+/** Worktrees may share one folder by a link, which `npm ci` would follow and empty: it is for its owner to keep up. */
+const isShared = () => lstatSync(MODULES, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+
 async function install() {
-  if (isInstalled()) return;
+  if (isInstalled() || isShared()) return;
   // `npm run demo` and `npm test` may be started side by side on a fresh machine.
   await withLock(
     join(ROOT, '.samflow', 'install.lock'),

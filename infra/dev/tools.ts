@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { access, chmod, constants, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { Fault } from '../../lib/fault.ts';
 import { unlessAborted } from './abort.ts';
 import { withLock } from './lock.mjs';
@@ -158,8 +159,8 @@ async function installFailed(name: ToolName, log: string): Promise<Fault> {
   });
 }
 
-/** The last line of a log that says something, in at most 300 characters. */
+/** The last line of a log that says something, in at most 300 characters, without the marks of our own errors. */
 export async function lastLine(log: string): Promise<string> {
-  const text = await readFile(log, 'utf8').catch(() => '');
+  const text = stripVTControlCharacters(await readFile(log, 'utf8').catch(() => '')).replace(/^✗ /gm, '');
   return text.trim().split('\n').at(-1)?.trim().slice(0, 300) || 'no message';
 }

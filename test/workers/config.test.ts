@@ -48,7 +48,13 @@ describe('the configuration of a worker', () => {
     ['an io worker without the key of the pseudonyms', ['io'], {}, /SAMFLOW_PATIENT_KEY: found nothing/],
     ['threads that are no number', ['cpu'], { SAMFLOW_THREADS: 'many' }, /SAMFLOW_THREADS: found a value/],
     ['a hub that is no address', ['cpu'], { HF_ENDPOINT: 'huggingface.co' }, /HF_ENDPOINT: found a value/],
-    ['an endpoint that is no address', ['cpu'], { SAMFLOW_S3_ENDPOINT: 'here' }, /SAMFLOW_S3_ENDPOINT: found/],
+    [
+      'an endpoint that is no address',
+      ['cpu'],
+      { SAMFLOW_S3_ENDPOINT: 'here' },
+      /SAMFLOW_S3_ENDPOINT: found a value that cannot be used, expected an address that starts with http/,
+    ],
+    ['no threads', ['cpu'], { SAMFLOW_THREADS: '0' }, /SAMFLOW_THREADS: found .*, expected number to be >=1\. Correct/],
   ];
   for (const [claim, pools, env, message] of CASES) {
     it(`refuses ${claim}`, () => assert.throws(() => readWorkerConfig(pools, env), message));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -45,7 +45,7 @@ describe('bootstrap', () => {
     assert.match(stderr, /^samflow: unknown command fly: use demo, samflow, test, parity, bench, pretrain\.\n$/);
   });
 
-  it('says what it installs on standard error, and leaves standard output to the command', async () => {
+  it('says what it installs on standard error, leaves standard output to the command, and a linked folder alone', async () => {
     // A checkout of its own: the true one must not be installed anew under the tests that run beside this one.
     const checkout = join(scratch, 'checkout');
     await mkdir(join(checkout, 'cli'), { recursive: true });
@@ -74,6 +74,14 @@ describe('bootstrap', () => {
     assert.match(first.stderr, /added 1 package\n(.*\n)*samflow: installed .*in \d+ s\.\n$/);
     const second = start();
     assert.deepEqual([second.status, second.stdout, second.stderr], [3, 'status --json\n', '']);
+
+    // A link to a folder that other checkouts use: npm would empty it.
+    const shared = join(scratch, 'shared');
+    await rename(join(checkout, 'node_modules'), shared);
+    await rm(join(shared, '.samflow-lock'));
+    await symlink(shared, join(checkout, 'node_modules'));
+    const third = start();
+    assert.deepEqual([third.status, third.stdout, third.stderr], [3, 'status --json\n', '']);
   });
 });
 

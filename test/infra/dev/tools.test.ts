@@ -113,5 +113,7 @@ describe('tools', () => {
     await writeFile(log, `first\n  ${'x'.repeat(400)}\n\n`);
     assert.equal(await lastLine(log), 'x'.repeat(300));
     assert.equal(await lastLine(join(scratch, 'none.log')), 'no message');
+    await writeFile(log, 'first\n\x1b[31m✗\x1b[39m KEY: found nothing. [CODE]\n');
+    assert.equal(await lastLine(log), 'KEY: found nothing. [CODE]');
   });
 });
