@@ -143,7 +143,7 @@ async function timeWorkflow(prepared: Awaited<ReturnType<typeof prepareRun>>, pl
   return (performance.now() - started) / 1000;
 }
 
-/** The plain side writes to the same S3 server, in a bucket of its own. */
+/** The plain side writes to the same S3 server, in a bucket of its own, and finds no phantom that the other side has made. */
 async function plainConfig(stateDir: string, platform: Platform, repeat: number) {
   const { patientKey, ...credentials } = await devCredentials(stateDir);
   return readWorkerConfig(['io', 'cpu', 'gpu'], {
@@ -152,6 +152,6 @@ async function plainConfig(stateDir: string, platform: Platform, repeat: number)
     SAMFLOW_S3_ACCESS_KEY_ID: credentials.accessKeyId,
     SAMFLOW_S3_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     SAMFLOW_PATIENT_KEY: patientKey,
-    SAMFLOW_CACHE: join(stateDir, 'cache'),
+    SAMFLOW_CACHE: join(stateDir, `cache-plain-${repeat}`),
   });
 }
