@@ -12,7 +12,7 @@ import { QUEUES } from '../contracts/queues.ts';
 import { devCredentials } from '../infra/dev/credentials.ts';
 import { readWorkerConfig } from '../workers/config.ts';
 import type { pipelineWorkflow } from '../workflows/pipeline.ts';
-import { runPlainly } from './plain-pipeline.ts';
+import { openPlainly } from './plain-pipeline.ts';
 import { MemoryWatch } from './process-memory.ts';
 import { type BenchRow, load, median } from './row.ts';
 
@@ -91,6 +91,7 @@ async function overheadRows(
   say: (line: string) => void,
 ): Promise<BenchRow[]> {
   const platform = await openPlatform({ stateDir, env, report: say, workers: true });
+  const plainSide = await openPlainly(await plainConfig(stateDir, platform), platform.client);
   const ratios: number[] = [];
   const gaps: number[] = [];
   const seconds: string[] = [];
@@ -102,7 +103,7 @@ async function overheadRows(
       ]);
       const prepared = await prepareRun(config);
       const durable = await timeWorkflow(prepared, platform);
-      const plain = await runPlainly(prepared, await plainConfig(stateDir, platform, repeat), platform.client);
+      const plain = await plainSide.run(prepared);
       say(`durable ${durable.toFixed(1)} s, plain ${plain.seconds.toFixed(1)} s`);
       if (repeat === 0) continue;
       ratios.push(durable / plain.seconds);
@@ -110,6 +111,7 @@ async function overheadRows(
       if (plain.longestHeartbeatGapMs !== null) gaps.push(plain.longestHeartbeatGapMs);
     }
   } finally {
+    await plainSide.close();
     await platform.close();
   }
   return [
@@ -144,14 +146,14 @@ async function timeWorkflow(prepared: Awaited<ReturnType<typeof prepareRun>>, pl
 }
 
 /** The plain side writes to the same S3 server, in a bucket of its own, and finds no phantom that the other side has made. */
-async function plainConfig(stateDir: string, platform: Platform, repeat: number) {
+async function plainConfig(stateDir: string, platform: Platform) {
   const { patientKey, ...credentials } = await devCredentials(stateDir);
   return readWorkerConfig(['io', 'cpu', 'gpu'], {
     SAMFLOW_S3_ENDPOINT: platform.storeAddress.split(',')[0],
-    SAMFLOW_S3_BUCKET: `samflow-plain-${repeat}`,
+    SAMFLOW_S3_BUCKET: 'samflow-plain',
     SAMFLOW_S3_ACCESS_KEY_ID: credentials.accessKeyId,
     SAMFLOW_S3_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     SAMFLOW_PATIENT_KEY: patientKey,
-    SAMFLOW_CACHE: join(stateDir, `cache-plain-${repeat}`),
+    SAMFLOW_CACHE: join(stateDir, 'cache-plain'),
   });
 }

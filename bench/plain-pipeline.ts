@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import type { ActivityDeps } from '../activities/deps.ts';
 import { type Activities, createActivities } from '../activities/index.ts';
 import type { PreparedRun } from '../cli/config/prepare.ts';
 import type { SliceResult } from '../contracts/stages.ts';
@@ -13,15 +14,31 @@ export interface PlainRun {
   readonly longestHeartbeatGapMs: number | null;
 }
 
-/**
- * The stages of a run as a plain script: the same activities over the same store, called one after another in one
- * process, without queues and history. What Temporal costs is measured against this. (`client` takes the signals of
- * progress, which reach nobody.)
- */
-export async function runPlainly(prepared: PreparedRun, config: WorkerConfig, client: Client): Promise<PlainRun> {
+/** What plain runs share, as the durable ones share their workers: threads that have started, a store. */
+export interface PlainSide {
+  run(prepared: PreparedRun): Promise<PlainRun>;
+  close(): Promise<void>;
+}
+
+export async function openPlainly(config: WorkerConfig, client: Client): Promise<PlainSide> {
   const { deps, store, close } = openDeps(config);
   await store.ensureBucket();
   const activities = createActivities(deps);
+  return { run: (prepared) => runPlainly(prepared, { deps, activities, client }), close };
+}
+
+interface Setting {
+  readonly deps: ActivityDeps;
+  readonly activities: Activities;
+  /** Takes the signals of progress, which reach nobody. */
+  readonly client: Client;
+}
+
+/**
+ * The stages of a run as a plain script: the same activities over the same store, called one after another in one
+ * process, without queues and history. What Temporal costs is measured against this.
+ */
+async function runPlainly(prepared: PreparedRun, { deps, activities, client }: Setting): Promise<PlainRun> {
   const gaps: number[] = [];
   const call = <K extends keyof Activities>(
     name: K,
@@ -99,7 +116,6 @@ export async function runPlainly(prepared: PreparedRun, config: WorkerConfig, cl
     test: test.map(({ patient, slices }) => ({ patient, slices })),
   });
   const seconds = (performance.now() - started) / 1000;
-  await close();
   return { seconds, longestHeartbeatGapMs: gaps.length > 0 ? Math.max(...gaps) : null };
 
   async function encodePatient(patient: string, { slices, count }: SliceResult) {
