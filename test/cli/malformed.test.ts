@@ -4,34 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { REFUSED_SCANS } from '../helpers/malformed-codes.ts';
 import { measureCommand } from '../helpers/measured-command.ts';
 import { readFixture } from '../helpers/nifti-fixtures.ts';
 import { sharedPath, withoutShared } from '../helpers/shared-data.ts';
 
 /** What `samflow inspect` says of each file of the collection: a fault's code, or what is reported of a usable one. */
 const REFUSED: Record<string, string> = {
-  'empty.nii': 'NIFTI_EMPTY',
-  'text.nii': 'NIFTI_MAGIC',
-  'truncated.nii': 'NIFTI_TRUNCATED',
-  'header_only.nii': 'NIFTI_TRUNCATED',
-  'truncated.nii.gz': 'NIFTI_TRUNCATED',
-  'crc.nii.gz': 'NIFTI_GZIP',
-  'bomb.nii.gz': 'NIFTI_OVERLONG',
-  'dim_negative.nii': 'NIFTI_DIMENSIONS',
-  'dim_zero.nii': 'NIFTI_DIMENSIONS',
-  'dim_huge.nii': 'NIFTI_TOO_LARGE',
-  'ndim_9.nii': 'NIFTI_DIMENSIONS',
-  'vox_offset_beyond.nii': 'NIFTI_TRUNCATED',
-  'vox_offset_nan.nii': 'NIFTI_VOX_OFFSET',
-  'datatype_rgb24.nii': 'NIFTI_DATATYPE',
-  'datatype_unknown.nii': 'NIFTI_DATATYPE',
-  'affine_singular.nii': 'AFFINE_SINGULAR',
-  'affine_nan.nii': 'AFFINE_NOT_FINITE',
-  dicom_gap: 'DICOM_GAP',
-  dicom_duplicate: 'DICOM_DUPLICATE_SLICE',
-  dicom_two_series: 'DICOM_MIXED_SERIES',
-  dicom_no_position: 'DICOM_NO_POSITION',
-  dicom_cut_pixels: 'DICOM_PIXELS_TRUNCATED',
+  ...REFUSED_SCANS,
   'slip.zip': 'ZIP_SLIP',
   'absolute.zip': 'ZIP_ABSOLUTE',
   'symlink.zip': 'ZIP_SYMLINK',

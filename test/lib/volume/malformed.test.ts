@@ -3,33 +3,10 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { test } from 'node:test';
 import { readPatientVolume } from '../../../lib/dataset/volume-record.ts';
 import { assertRejectsWithFault } from '../../helpers/faults.ts';
+import { REFUSED_SCANS } from '../../helpers/malformed-codes.ts';
 import { readShared, sharedPath, withoutShared } from '../../helpers/shared-data.ts';
 
-/** What becomes of each file of ../shared/malformed, as an image: a fault's code, or the record of a repair. */
-const REFUSED: Record<string, string> = {
-  'empty.nii': 'NIFTI_EMPTY',
-  'text.nii': 'NIFTI_MAGIC',
-  'truncated.nii': 'NIFTI_TRUNCATED',
-  'header_only.nii': 'NIFTI_TRUNCATED',
-  'truncated.nii.gz': 'NIFTI_TRUNCATED',
-  'crc.nii.gz': 'NIFTI_GZIP',
-  'bomb.nii.gz': 'NIFTI_OVERLONG',
-  'dim_negative.nii': 'NIFTI_DIMENSIONS',
-  'dim_zero.nii': 'NIFTI_DIMENSIONS',
-  'dim_huge.nii': 'NIFTI_TOO_LARGE',
-  'ndim_9.nii': 'NIFTI_DIMENSIONS',
-  'vox_offset_beyond.nii': 'NIFTI_TRUNCATED',
-  'vox_offset_nan.nii': 'NIFTI_VOX_OFFSET',
-  'datatype_rgb24.nii': 'NIFTI_DATATYPE',
-  'datatype_unknown.nii': 'NIFTI_DATATYPE',
-  'affine_singular.nii': 'AFFINE_SINGULAR',
-  'affine_nan.nii': 'AFFINE_NOT_FINITE',
-  dicom_gap: 'DICOM_GAP',
-  dicom_duplicate: 'DICOM_DUPLICATE_SLICE',
-  dicom_two_series: 'DICOM_MIXED_SERIES',
-  dicom_no_position: 'DICOM_NO_POSITION',
-  dicom_cut_pixels: 'DICOM_PIXELS_TRUNCATED',
-};
+/** What stands in the record of each file of ../shared/malformed that can be used, as an image. */
 const USABLE: Record<string, RegExp> = {
   'pixdim_zero.nii': /voxel size 0 x .* was replaced/,
   'nan_voxels.nii.gz': /161 voxels were NaN or infinite/,
@@ -53,10 +30,10 @@ const readAsImage = (name: string) => readPatientVolume({ image: filesOf(name), 
 test('every malformed scan of the collection is named here', { skip }, () => {
   const names = Object.keys(JSON.parse(readFileSync(sharedPath('malformed/README.json'), 'utf8')));
   const scans = names.filter((name) => !name.endsWith('.zip'));
-  assert.deepEqual(scans.sort(), [...Object.keys(REFUSED), ...Object.keys(USABLE)].sort());
+  assert.deepEqual(scans.sort(), [...Object.keys(REFUSED_SCANS), ...Object.keys(USABLE)].sort());
 });
 
-for (const [name, code] of Object.entries(REFUSED)) {
+for (const [name, code] of Object.entries(REFUSED_SCANS)) {
   test(`${name} is refused as ${code}, at once and without much memory`, { skip }, async () => {
     const start = performance.now();
     const before = process.memoryUsage().arrayBuffers;
