@@ -135,6 +135,11 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   const result: PipelineResult = {
     ...{ run, name, target, structures, metrics, split: groups, test, model, weights, masks },
     ...(evaluated.summaries && { summaries: evaluated.summaries }),
+    patients: patients.map(({ patient, volume, slices }) => ({
+      patient,
+      volume: volume.volume,
+      slices: slices.slices,
+    })),
     stages: board.summaries(),
     fingerprint: downloaded.fingerprint,
     package: packaged.package,
