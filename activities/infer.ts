@@ -1,6 +1,7 @@
 import { InferInput, InferResult, ModelPackage } from '../contracts/stages.ts';
 import { probabilityOfLogits } from '../lib/sam/post-process.ts';
 import { MaskDecoder, segmentSlices } from '../lib/training/decoder.ts';
+import { promptShape } from '../lib/training/prompt-feeds.ts';
 import { type Attempt, activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 import { encodeStacks } from './encoded.ts';
@@ -56,7 +57,7 @@ export const createInfer = (deps: ActivityDeps, sessions: Sessions) =>
 /** What the model finds in each plane, with probabilities where they are wanted. */
 async function segment(
   rows: readonly PlannedSlice[],
-  { model, weights }: ModelPackage,
+  { model, weights, prompts }: ModelPackage,
   probability: boolean,
   sessions: Sessions,
   { signal, report }: Attempt,
@@ -64,7 +65,7 @@ async function segment(
   const planes = emptyPlanes(rows, probability);
   const tuned = await sessions.tuned(model, weights);
   const encoder = await sessions.encoder(model, { ...tuned, weights });
-  const decoder = await MaskDecoder.open(tuned.model, sessions.options(model));
+  const decoder = await MaskDecoder.open(tuned.model, sessions.options(model), promptShape(prompts));
   let done = 0;
   try {
     for (const plane of planes) {

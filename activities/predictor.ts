@@ -4,6 +4,7 @@ import type { PromptsConfig } from '../contracts/config.ts';
 import type { EncodedPatient, EvaluateInput } from '../contracts/stages.ts';
 import { decodeSlices } from '../lib/dataset/slices-record.ts';
 import { MaskDecoder, segmentSlices } from '../lib/training/decoder.ts';
+import { promptShape } from '../lib/training/prompt-feeds.ts';
 import type { Attempt } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 import { encodedDigests, encodeStacks, readEmbeddings } from './encoded.ts';
@@ -105,7 +106,7 @@ export class Predictor {
     if (open) return open;
     const sam =
       which === 'fineTuned' ? (await this.#tuned()).model : await this.#sessions.models.open(model, 'decoder');
-    const decoder = await MaskDecoder.open(sam, this.#sessions.options(model));
+    const decoder = await MaskDecoder.open(sam, this.#sessions.options(model), promptShape(this.#input.prompts));
     this.#decoders.set(which, decoder);
     return decoder;
   }
@@ -128,6 +129,7 @@ export class Predictor {
 }
 
 /** What of the prompts decides a patient's boxes from the truth. */
-export function boxSetting({ box, minComponentPixels, padding, paddingPixels, empty }: PromptsConfig) {
-  return { box, minComponentPixels, padding, paddingPixels, empty };
+export function boxSetting(prompts: PromptsConfig) {
+  const { box, minComponentPixels, padding, paddingPixels, empty, kind, positivePoints, negativePoints } = prompts;
+  return { box, minComponentPixels, padding, paddingPixels, empty, kind, positivePoints, negativePoints };
 }

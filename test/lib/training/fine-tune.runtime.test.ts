@@ -256,3 +256,18 @@ function singularValues(matrix: Float32Array, rows: number, columns: number): nu
     return size;
   });
 }
+
+for (const kind of ['points', 'box-and-points'] as const) {
+  test(`training by ${kind} learns, resumes to the bit, and its clicks are what the model sees`, async () => {
+    const by = { ...settings, kind, positivePoints: 2, negativePoints: 1 };
+    const kept: { bytes: Uint8Array; step: number }[] = [];
+    const whole = await fineTune(
+      options({ settings: by, onCheckpoint: async (bytes, step) => void kept.push({ bytes, step }) }),
+    );
+    assert.ok(whole.bestValLoss < whole.start.valLoss);
+    const resumed = await fineTune(options({ settings: by, resume: kept[3]!.bytes }));
+    assert.deepEqual(resumed.weights, whole.weights);
+    const fewer = await fineTune(options({ settings: { ...by, negativePoints: 0 } }));
+    assert.notDeepEqual(fewer.start, whole.start);
+  });
+}
