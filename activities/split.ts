@@ -3,7 +3,7 @@ import { leakAudit, splitPatients } from '../lib/dataset/split.ts';
 import { activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 
-const VERSION = 1;
+const VERSION = 2;
 const Result = SplitResult.omit({ reused: true, seconds: true });
 
 /** Decides who trains, who validates and who tests, and proves that nobody does two of these. */
@@ -12,14 +12,12 @@ export const createSplit = ({ artifacts, compute }: ActivityDeps) =>
     const { value, reused, seconds } = await artifacts.memo({
       stage: 'split',
       version: VERSION,
-      parameters: { setting, patients: patients.map(({ patient, split }) => ({ patient, split })) },
-      inputs: patients.flatMap(({ volume, slices }) => [volume.sha256, slices.sha256]),
+      parameters: { setting, patients: patients.map(({ slices, ...patient }) => patient) },
+      inputs: patients.map(({ slices }) => slices.sha256),
       schema: Result,
       signal,
       compute: async () => {
-        // Ranked by the volume's content: neither the secret behind the keys nor the slicing moves a patient.
-        const candidates = patients.map(({ patient, volume, split }) => ({ patient, digest: volume.sha256, split }));
-        const split = splitPatients(candidates, setting);
+        const split = splitPatients(patients, setting);
         const audited = [];
         for (const { patient, slices } of patients) {
           const digests = await compute.run('digests', { slices: await artifacts.get(slices) }, signal);

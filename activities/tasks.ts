@@ -17,6 +17,7 @@ import { renderReport } from '../lib/report/render-report.ts';
 import type { ReportData } from '../lib/report/report-data.ts';
 import { cleanMask, type PostProcess } from '../lib/volume/clean-mask.ts';
 import { writeMaskOnNativeGrid, writeProbabilityOnNativeGrid } from '../lib/volume/nifti-write.ts';
+import { voxelDigest } from '../lib/volume/voxel-digest.ts';
 import { cleanedDices, diceAndIou, type ScoreSetting, score, summarise, volumeScores } from './scoring.ts';
 
 /**
@@ -49,6 +50,7 @@ async function convert(files: PatientFiles) {
     spacingMm: [...volume.spacingMm] as Triple,
     axisCodes: volume.native.axisCodes,
     foregroundVoxels: volume.mask && countForeground(volume.mask),
+    voxels: voxelDigest([volume.image]),
     repairs: volume.repairs,
   };
 }

@@ -21,6 +21,7 @@ import {
 /** Each stage's result says whether it was taken from the store, and how long the work took when it was done. */
 const outcome = { reused: z.boolean(), seconds: z.number().nonnegative() };
 const split = z.enum(['train', 'val', 'test']);
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** Artifact `dataset-spec`: where the data is and who is in it. It names patients, so it lies in the store, not in a history. */
 export const DatasetSpec = z.strictObject({ source: SourceConfig, dataset: DatasetConfig });
@@ -30,7 +31,7 @@ export type DatasetSpec = z.infer<typeof DatasetSpec>;
 export const FingerprintInput = z.strictObject({ spec: ArtifactRef });
 export type FingerprintInput = z.infer<typeof FingerprintInput>;
 /** A digest of names, sizes and times (or ETag) of the source: it changes when the data may have changed. */
-export const FingerprintResult = z.strictObject({ fingerprint: z.string().regex(/^[0-9a-f]{64}$/) });
+export const FingerprintResult = z.strictObject({ fingerprint: digest });
 export type FingerprintResult = z.infer<typeof FingerprintResult>;
 
 // download (io) ------------------------------------------------------------------------------------------------------
@@ -93,6 +94,8 @@ export const ConvertResult = z.strictObject({
   /** Axis codes of the file's own grid, e.g. `LPS`. */
   axisCodes: z.string(),
   foregroundVoxels: z.int().nullable(),
+  /** SHA-256 of the image's voxels as float32, x fastest: the scan's content, whatever form `volume` has. */
+  voxels: digest,
   /** What was mended, one sentence each (e.g. voxel size 0 taken from the affine). */
   repairs: z.array(z.string()),
   ...outcome,
@@ -118,7 +121,13 @@ export type SliceResult = z.infer<typeof SliceResult>;
 // split (cpu) --------------------------------------------------------------------------------------------------------
 export const SplitInput = z.strictObject({
   patients: z.array(
-    z.strictObject({ patient: PatientKey, volume: ArtifactRef, slices: ArtifactRef, split: split.nullable() }),
+    z.strictObject({
+      patient: PatientKey,
+      /** `voxels` of convert: it ranks the patient. */
+      digest,
+      slices: ArtifactRef,
+      split: split.nullable(),
+    }),
   ),
   split: SplitConfig,
 });

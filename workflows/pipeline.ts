@@ -199,7 +199,7 @@ async function divide(
     split({
       patients: patients.map(({ patient, split, volume, slices }) => ({
         ...{ patient, split },
-        volume: volume.volume,
+        digest: volume.voxels,
         slices: slices.slices,
       })),
       split: how,

@@ -7,7 +7,10 @@ export type Split = Record<SplitPart, string[]>;
 
 export interface SplitCandidate {
   readonly patient: string;
-  /** Hash of the patient's data; decides the order, so that the split does not depend on the secret behind the keys. */
+  /**
+   * `voxelDigest` of the patient's scan; decides the order. So neither the secret behind the keys, nor the mask, nor the form in
+   * which any version of samflow stores a volume moves a patient.
+   */
   readonly digest: string;
   /** The part that the configuration names, or null. All patients name one, or none does. */
   readonly split: SplitPart | null;

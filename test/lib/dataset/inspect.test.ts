@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { tasks } from '../../../activities/tasks.ts';
 import { inspectDataset, type Listing } from '../../../lib/dataset/inspect.ts';
 import { phantomFiles } from '../../../lib/dataset/phantom.ts';
 import { splitPatients } from '../../../lib/dataset/split.ts';
-import { encodeVolume, readPatientVolume } from '../../../lib/dataset/volume-record.ts';
 import { assertRejectsWithFault } from '../../helpers/faults.ts';
 
 const listing = (files: Record<string, Uint8Array>): Listing => ({
@@ -103,14 +102,13 @@ test('a configured data set is inspected as configured: labels, parts and faults
   await assertRejectsWithFault(inspected, 'PATIENT_FILE_MISSING');
 });
 
-test('the planned split is that of the artifacts of a run', async () => {
+test('the planned split is that of a run', async () => {
   const { split } = await inspectDataset(phantomListing(), { split: SPLIT, deep: true });
   const candidates = [];
   for (const number of [0, 1, 2]) {
     const [image, mask] = [phantom[number]!, phantom[number + 3]!].map(({ path, bytes }) => ({ name: path, bytes }));
-    const volume = encodeVolume(await readPatientVolume({ image: [image!], mask: mask!, labels: null }));
-    const digest = createHash('sha256').update(volume).digest('hex');
-    candidates.push({ patient: `000${number + 1}`, digest, split: null });
+    const { voxels } = await tasks.convert({ image: [image!], mask: mask!, labels: null });
+    candidates.push({ patient: `000${number + 1}`, digest: voxels, split: null });
   }
   assert.deepEqual(split, splitPatients(candidates, SPLIT));
 });
