@@ -1,5 +1,6 @@
 import { SplitInput, SplitResult } from '../contracts/stages.ts';
-import { leakAudit, splitPatients } from '../lib/dataset/split.ts';
+import { leakAudit } from '../lib/dataset/leak-audit.ts';
+import { splitPatients } from '../lib/dataset/split.ts';
 import { activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 

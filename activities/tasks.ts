@@ -1,5 +1,6 @@
 import { automaticBoxes, type BoxPrior, priorOf } from '../lib/dataset/automatic-prompts.ts';
 import type { Box } from '../lib/dataset/components.ts';
+import { labelsPresent } from '../lib/dataset/labels-present.ts';
 import { boxesOf, type Prompt, type PromptsSetting } from '../lib/dataset/prompts.ts';
 import {
   decodeSlices,
@@ -51,6 +52,7 @@ async function convert(files: PatientFiles) {
     axisCodes: volume.native.axisCodes,
     foregroundVoxels: volume.mask && countForeground(volume.mask),
     voxels: voxelDigest([volume.image]),
+    labelsPresent: volume.mask ? labelsPresent(volume.mask) : [],
     repairs: volume.repairs,
   };
 }

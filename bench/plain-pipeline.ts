@@ -63,14 +63,14 @@ async function runPlainly(prepared: PreparedRun, { deps, activities, client }: S
   ]);
   const patients = await Promise.all(
     downloaded.patients.map(async ({ patient, files, split }) => {
-      const { volume, voxels } = await call('convert', { patient, files });
-      return { patient, split, volume, voxels, sliced: await call('slice', { patient, volume, slices }) };
+      const { volume, voxels, labelsPresent } = await call('convert', { patient, files });
+      const sliced = await call('slice', { patient, volume, slices });
+      return { patient, split, volume, voxels, labelsPresent, sliced };
     }),
   );
   const groups = await call('split', {
-    patients: patients.map(({ patient, split, voxels, sliced }) => ({
-      ...{ patient, split },
-      digest: voxels,
+    patients: patients.map(({ patient, split, voxels, labelsPresent, sliced }) => ({
+      ...{ patient, split, digest: voxels, labels: labelsPresent },
       slices: sliced.slices,
     })),
     split: how,

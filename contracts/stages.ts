@@ -9,7 +9,7 @@ import {
   PromptsConfig,
   SlicesConfig,
   SourceConfig,
-  SplitConfig,
+  SplitSettings,
   TrainingConfig,
 } from './config.ts';
 
@@ -96,6 +96,8 @@ export const ConvertResult = z.strictObject({
   foregroundVoxels: z.int().nullable(),
   /** SHA-256 of the image's voxels as float32, x fastest: the scan's content, whatever form `volume` has. */
   voxels: digest,
+  /** Values other than 0 that the mask holds, in order. */
+  labelsPresent: z.array(z.int()),
   /** What was mended, one sentence each (e.g. voxel size 0 taken from the affine). */
   repairs: z.array(z.string()),
   ...outcome,
@@ -125,11 +127,13 @@ export const SplitInput = z.strictObject({
       patient: PatientKey,
       /** `voxels` of convert: it ranks the patient. */
       digest,
+      /** `labelsPresent` of convert: by these the split is stratified. */
+      labels: z.array(z.int()),
       slices: ArtifactRef,
       split: split.nullable(),
     }),
   ),
-  split: SplitConfig,
+  split: SplitSettings,
 });
 export type SplitInput = z.infer<typeof SplitInput>;
 export const SplitResult = z.strictObject({

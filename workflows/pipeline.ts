@@ -199,7 +199,7 @@ async function divide(
     split({
       patients: patients.map(({ patient, split, volume, slices }) => ({
         ...{ patient, split },
-        digest: volume.voxels,
+        ...{ digest: volume.voxels, labels: volume.labelsPresent },
         slices: slices.slices,
       })),
       split: how,

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { voxelDigest } from '../volume/voxel-digest.ts';
+import { labelsPresent } from './labels-present.ts';
 import type { PairedPatient } from './pairing.ts';
 import { encodeVolume, type NamedBytes, type PatientVolume, readPatientVolume } from './volume-record.ts';
 
@@ -9,6 +10,8 @@ export interface ReadPair {
   readonly bytes: number;
   /** Of the scan's voxels: the patient's digest in `splitPatients`, as in the stage `split`. */
   readonly digest: string;
+  /** Values that the mask holds: by these the split is stratified. */
+  readonly labels: readonly number[];
 }
 
 /** Reads a patient's files and makes of them what the stage `convert` makes. Faults: those of `readPatientVolume`. */
@@ -23,5 +26,10 @@ export async function readPair(
   const files: NamedBytes[] = [];
   for (const path of image) files.push(await read(path));
   const volume = await readPatientVolume({ image: files, mask: await read(mask), labels });
-  return { volume, bytes: encodeVolume(volume).length, digest: voxelDigest([volume.image]) };
+  return {
+    volume,
+    bytes: encodeVolume(volume).length,
+    digest: voxelDigest([volume.image]),
+    labels: labelsPresent(volume.mask!),
+  };
 }

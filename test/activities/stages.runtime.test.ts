@@ -417,7 +417,13 @@ describe('the stages, as activities over a store', () => {
     assert.ok(likely!.voxels.every((value) => value >= 0 && value <= 1));
 
     const divided = await run(worker.split, {
-      patients: sliced.map(({ patient, voxels, slices }) => ({ patient, digest: voxels, slices, split: null })),
+      patients: sliced.map(({ patient, voxels, slices }) => ({
+        patient,
+        digest: voxels,
+        labels: [1],
+        slices,
+        split: null,
+      })),
       split,
     });
     const { report } = await run(worker.report, {

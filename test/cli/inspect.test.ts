@@ -104,7 +104,7 @@ describe('samflow inspect FOLDER', () => {
 
   it('prints a pattern with signs of YAML in it as it is', () => {
     const pattern = { image: "it's: {patient} #1.nii", mask: `${'long '.repeat(40)}{patient}.nii` };
-    const none = { doubt: null, others: [], patients: [], leftOver: [], split: null, splitFault: null };
+    const none = { doubt: null, others: [], patients: [], leftOver: [], split: null, folds: null, splitFault: null };
     const facts = { ...none, layout: 'a', dataset: { pattern } };
     const text = renderDataset('data', facts).split(/For the configuration.*:\n/)[1]!;
     assert.deepEqual(parse(text), { dataset: { pattern } });

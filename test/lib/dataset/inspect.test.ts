@@ -11,7 +11,7 @@ const listing = (files: Record<string, Uint8Array>): Listing => ({
   read: async (path) => files[path]!,
 });
 const names = (...paths: string[]) => listing(Object.fromEntries(paths.map((path) => [path, new Uint8Array(0)])));
-const SPLIT = { seed: 7, val: 1, test: 1 };
+const SPLIT = { seed: 7, val: 1, test: 1, stratify: true };
 const NAMES_ONLY = { split: SPLIT, deep: false };
 
 test('a folder of DICOM slices with a mask beside it is a patient', async () => {
@@ -107,8 +107,8 @@ test('the planned split is that of a run', async () => {
   const candidates = [];
   for (const number of [0, 1, 2]) {
     const [image, mask] = [phantom[number]!, phantom[number + 3]!].map(({ path, bytes }) => ({ name: path, bytes }));
-    const { voxels } = await tasks.convert({ image: [image!], mask: mask!, labels: null });
-    candidates.push({ patient: `000${number + 1}`, digest: voxels, split: null });
+    const { voxels, labelsPresent } = await tasks.convert({ image: [image!], mask: mask!, labels: null });
+    candidates.push({ patient: `000${number + 1}`, digest: voxels, labels: labelsPresent, split: null });
   }
   assert.deepEqual(split, splitPatients(candidates, SPLIT));
 });

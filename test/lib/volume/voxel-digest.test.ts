@@ -64,8 +64,8 @@ describe('the digest of a scan’s voxels', () => {
     assert.equal(one.voxels, other.voxels);
     const among = (digest: string, seed: number) =>
       splitPatients(
-        [digest, 'a', 'b', 'c'].map((of, at) => ({ patient: `p-${at}`, digest: of, split: null })),
-        { seed, val: 1, test: 1 },
+        [digest, 'a', 'b', 'c'].map((of, at) => ({ patient: `p-${at}`, digest: of, labels: [1], split: null })),
+        { seed, val: 1, test: 1, stratify: true },
       );
     for (let seed = 0; seed < 10; seed += 1) assert.deepEqual(among(one.voxels, seed), among(other.voxels, seed));
   });
