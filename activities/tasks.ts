@@ -14,6 +14,8 @@ import {
 } from '../lib/dataset/slices.ts';
 import { decodeVolume, encodeVolume, type PatientFiles, readPatientVolume } from '../lib/dataset/volume-record.ts';
 import { overlap } from '../lib/metrics/overlap.ts';
+import type { CrossValidationData } from '../lib/report/cross-validation-data.ts';
+import { renderCrossValidation } from '../lib/report/render-cross-validation.ts';
 import { renderReport } from '../lib/report/render-report.ts';
 import type { ReportData } from '../lib/report/report-data.ts';
 import { cleanMask, type PostProcess } from '../lib/volume/clean-mask.ts';
@@ -38,6 +40,7 @@ export const tasks = {
   summarise,
   mask,
   report,
+  crossValidationReport,
 };
 export type Tasks = typeof tasks;
 
@@ -131,6 +134,10 @@ function mask(o: {
 
 function report(data: ReportData): Uint8Array {
   return new TextEncoder().encode(renderReport(data));
+}
+
+function crossValidationReport(data: CrossValidationData): Uint8Array {
+  return new TextEncoder().encode(renderCrossValidation(data));
 }
 
 function countForeground(mask: Uint8Array): number {
