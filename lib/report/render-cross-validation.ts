@@ -66,7 +66,7 @@ function metricsSection(data: CrossValidationData): Html {
   const { patients, folds, note } = data;
   return html`<section id="metrics"><h2>All metrics, pooled</h2>
 <p class="note">Over ${plural(patients.length, 'whole volume')}, each scored by the model of its fold and counted once; ${howMeasured(data)}</p>
-<p class="note">The ${plural(folds.length, 'fold')} trained on patients that are mostly the same, so the scores of two folds are not quite independent, and interval and test take them as if they were. They say how the method does on patients like these, and not how one of the models does.</p>
+<p class="note">The ${plural(folds.length, 'fold')} share patients that they trained on, so their scores are not quite independent, and interval and test take them as if they were. They say how the method does on patients like these, and not how one of the models does.</p>
 ${note && html`<p class="caution">${note}</p>`}
 ${comparisonTables(data)}</section>
 `;
@@ -115,6 +115,7 @@ function patientsSection({ patients }: CrossValidationData, evaluation: Evaluati
   ]);
   const names = columns.map((name) => ({ name }));
   return html`<section id="patients"><h2>Patients</h2>${table(names, rows)}
+<p class="note">Over the whole volume, by the model of the patient’s fold: with boxes from the truth, and in the last column with boxes made by a rule.</p>
 <h3>Worst cases</h3>${worstCasesTable({ evaluation })}
 <p class="note">The lowest fine-tuned Dice over a whole volume, and every case that fine-tuning made worse.</p>
 ${allScoresTable({ evaluation })}</section>

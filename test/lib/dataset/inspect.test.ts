@@ -78,6 +78,15 @@ test('reading the scans gives geometry, foreground and the split that a run woul
   assert.deepEqual([...split!.train, ...split!.val, ...split!.test].sort(), ['0001', '0002', '0003']);
 });
 
+test('of a cross-validation it says which fold tests whom', async () => {
+  const setting = { ...SPLIT, folds: 'leave-one-out' as const };
+  const { split, folds, splitFault } = await inspectDataset(phantomListing(), { split: setting, deep: true });
+  assert.deepEqual([split, splitFault, folds!.map(({ length }) => length)], [null, null, [1, 1, 1]]);
+  assert.deepEqual(folds!.flat().sort(), ['0001', '0002', '0003']);
+  const many = await inspectDataset(phantomListing(), { split: { ...SPLIT, folds: 4 }, deep: true });
+  assert.deepEqual([many.folds, many.splitFault?.code], [null, 'SPLIT_TOO_FEW_PATIENTS']);
+});
+
 test('a broken scan is reported beside the others, and so is a split that cannot be made', async () => {
   const broken = phantomListing({ '3d_images/IMG_0002.nii.gz': phantom[1]!.bytes.slice(0, 5000) });
   const { patients, split, splitFault } = await inspectDataset(broken, { split: SPLIT, deep: true });
