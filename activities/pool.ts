@@ -1,9 +1,9 @@
 import { type CrossValidation, PoolInput, PoolResult } from '../contracts/cross-validation.ts';
-import { Evaluation } from '../contracts/stages.ts';
+import { Evaluation, SplitRecord } from '../contracts/stages.ts';
 import { sampleNote } from '../lib/metrics/compare.ts';
 import { activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
-import { poolFolds } from './pooling.ts';
+import { type DividedFold, poolFolds } from './pooling.ts';
 
 const VERSION = 1;
 const Result = PoolResult.omit({ reused: true, seconds: true });
@@ -15,13 +15,17 @@ export const createPool = ({ artifacts, compute }: ActivityDeps) =>
       stage: 'pool',
       version: VERSION,
       parameters: input,
-      inputs: input.folds.map(({ evaluation }) => evaluation.sha256),
+      inputs: input.folds.flatMap(({ split, evaluation }) => [split.sha256, evaluation.sha256]),
       schema: Result,
       signal,
       compute: async () => {
-        const evaluations = [];
-        for (const { evaluation } of input.folds) evaluations.push(await artifacts.getJson(evaluation, Evaluation));
-        const pooled = poolFolds(input.folds, evaluations);
+        const folds: DividedFold[] = [];
+        const evaluations: Evaluation[] = [];
+        for (const { split, ...fold } of input.folds) {
+          folds.push({ ...fold, ...(await artifacts.getJson(split, SplitRecord)).split });
+          evaluations.push(await artifacts.getJson(fold.evaluation, Evaluation));
+        }
+        const pooled = poolFolds(folds, evaluations);
         const { zeroShot, fineTuned, structures, setting } = pooled;
         const scored = { patients: pooled.patients.map((patient) => patient.structures), structures, setting };
         const summaries = await compute.run('summarise', scored, signal);

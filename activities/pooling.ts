@@ -1,7 +1,10 @@
 import type { CrossValidation, FoldRun } from '../contracts/cross-validation.ts';
-import type { Evaluation, Overlap } from '../contracts/stages.ts';
+import type { Evaluation, Overlap, Parts } from '../contracts/stages.ts';
 import { Fault } from '../lib/fault.ts';
 import { meanOf } from '../lib/metrics/statistics.ts';
+
+/** A fold's run with what its split record says. */
+export type DividedFold = Omit<FoldRun, 'split'> & Parts;
 
 type Pooled = Pick<CrossValidation, 'zeroShot' | 'fineTuned' | 'patients' | 'folds' | 'setting' | 'structures'>;
 
@@ -9,7 +12,7 @@ type Pooled = Pick<CrossValidation, 'zeroShot' | 'fineTuned' | 'patients' | 'fol
  * The scores of all folds as those of one test: every patient once, by the model that never saw it.
  * Fault FOLDS_DIFFER where the folds were not cut from the same patients.
  */
-export function poolFolds(runs: readonly FoldRun[], evaluations: readonly Evaluation[]): Pooled {
+export function poolFolds(runs: readonly DividedFold[], evaluations: readonly Evaluation[]): Pooled {
   refuseUnlike(runs);
   const volumes = evaluations.map(({ volumes }) => volumes!);
   // Where one fold's masks are post-processed, those of a fold that chose nothing count as they are.
@@ -37,8 +40,8 @@ export function poolFolds(runs: readonly FoldRun[], evaluations: readonly Evalua
 }
 
 /** The source may have changed between two folds; then one patient may have been tested twice, and another never. */
-function refuseUnlike(runs: readonly FoldRun[]): void {
-  const all = ({ train, val, test }: FoldRun): string => [...train, ...val, ...test].sort().join();
+function refuseUnlike(runs: readonly DividedFold[]): void {
+  const all = ({ train, val, test }: Parts): string => [...train, ...val, ...test].sort().join();
   const tested = runs
     .flatMap(({ test }) => test)
     .sort()

@@ -1,4 +1,4 @@
-import { SplitInput, SplitResult } from '../contracts/stages.ts';
+import { SplitInput, type SplitRecord, SplitResult } from '../contracts/stages.ts';
 import { leakAudit } from '../lib/dataset/leak-audit.ts';
 import { splitPatients } from '../lib/dataset/split.ts';
 import { activity } from './activity.ts';
@@ -25,7 +25,7 @@ export const createSplit = ({ artifacts, compute }: ActivityDeps) =>
           audited.push({ patient, digests });
         }
         const audit = leakAudit(split, audited);
-        return { ...split, record: await artifacts.putJson('split', { setting, split, audit }) };
+        return { ...split, record: await artifacts.putJson('split', { setting, split, audit } satisfies SplitRecord) };
       },
     });
     return { ...value, reused, seconds };

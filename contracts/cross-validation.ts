@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ArtifactRef, PatientKey } from './artifact.ts';
 import { EvaluationConfig, PostProcessConfig, SplitConfig } from './config.ts';
 import { Metrics, PipelineInput, PipelineResult, RunSettings, StageSummary } from './pipeline.ts';
-import { Evaluation, Overlap, Structure, StructureSummary } from './stages.ts';
+import { Evaluation, Overlap, Parts, Structure, StructureSummary } from './stages.ts';
 
 /** A pipeline for each fold of the patients, and their scores pooled: every patient counts once. */
 
@@ -15,9 +15,8 @@ export type CrossValidationInput = z.infer<typeof CrossValidationInput>;
 export const FoldRun = z.strictObject({
   /** Its workflow id. */
   run: z.string(),
-  train: z.array(PatientKey),
-  val: z.array(PatientKey),
-  test: z.array(PatientKey),
+  /** Artifact `split` (JSON, `SplitRecord`): the keys of all patients, in each of many folds, would be too much for a history. */
+  split: ArtifactRef,
   evaluation: ArtifactRef,
   report: ArtifactRef,
   /** Of the unseen patients' masks, made without help from the truth. */
@@ -65,7 +64,8 @@ export const CrossValidation = z.strictObject({
   ),
   folds: z.array(
     z.strictObject({
-      ...FoldRun.omit({ automatic: true }).shape,
+      ...FoldRun.omit({ automatic: true, split: true }).shape,
+      ...Parts.shape,
       ...Metrics.shape,
       /** What its validation patients chose. */
       postProcess: PostProcessConfig.nullable(),

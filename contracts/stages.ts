@@ -136,10 +136,22 @@ export const SplitInput = z.strictObject({
   split: SplitSettings,
 });
 export type SplitInput = z.infer<typeof SplitInput>;
-export const SplitResult = z.strictObject({
+export const Parts = z.strictObject({
   train: z.array(PatientKey),
   val: z.array(PatientKey),
   test: z.array(PatientKey),
+});
+export type Parts = z.infer<typeof Parts>;
+/** Artifact `split` (JSON). */
+export const SplitRecord = z.strictObject({
+  setting: SplitSettings,
+  split: Parts,
+  /** What the leak audit compared. */
+  audit: z.strictObject({ patients: z.int(), slices: z.int(), blank: z.int() }),
+});
+export type SplitRecord = z.infer<typeof SplitRecord>;
+export const SplitResult = z.strictObject({
+  ...Parts.shape,
   /** Artifact `split`: the record, with the leak audit. */
   record: ArtifactRef,
   ...outcome,

@@ -104,6 +104,6 @@ async function runFold(input: CrossValidationInput, fold: number, count: number)
 }
 
 const foldOf = ({ run, split, evaluation, report, masks }: PipelineResult): FoldRun => ({
-  ...{ run, train: split.train, val: split.val, test: split.test, evaluation, report },
+  ...{ run, split: split.record, evaluation, report },
   automatic: masks.map(({ patient, overlap }) => ({ patient, overlap })),
 });

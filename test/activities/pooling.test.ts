@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { poolFolds } from '../../activities/pooling.ts';
+import { type DividedFold, poolFolds } from '../../activities/pooling.ts';
 import { EvaluationConfig } from '../../contracts/config.ts';
-import type { FoldRun } from '../../contracts/cross-validation.ts';
 import type { Evaluation, VolumeScores } from '../../contracts/stages.ts';
 import { assertFault } from '../helpers/faults.ts';
 
@@ -10,7 +9,7 @@ const artifact = (kind: string) => ({
   ...{ kind, key: `cas/sha256/${'0'.repeat(64)}`, sha256: '0'.repeat(64), bytes: 1 },
 });
 const ALL = ['p-000000000001', 'p-000000000002', 'p-000000000003', 'p-000000000004', 'p-000000000005'];
-const foldRun = (test: string[], patients = ALL): FoldRun => {
+const foldRun = (test: string[], patients = ALL): DividedFold => {
   const [val, ...train] = patients.filter((patient) => !test.includes(patient));
   const automatic = test.map((patient) => ({ patient, overlap: null }));
   return {

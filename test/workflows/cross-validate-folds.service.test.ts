@@ -96,8 +96,8 @@ describe('the folds of a cross-validation', { skip: await withoutTools('temporal
     assert.equal(began.get(1), 1, 'the first had ended');
     assert.ok(most! > 1 && most! <= 4, `${most} at once`);
     assert.deepEqual(
-      pooled[0]!.folds.map(({ test }) => test[0]),
-      folds.map(({ test }) => test[0]),
+      pooled[0]!.folds.map(({ run }) => run),
+      folds.map(({ run }) => run),
     );
   });
 
