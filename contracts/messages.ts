@@ -4,6 +4,7 @@ export const WORKFLOWS = {
   encode: 'encodeWorkflow',
   infer: 'inferWorkflow',
   retrain: 'retrainWorkflow',
+  crossValidate: 'crossValidateWorkflow',
 } as const;
 
 export const MESSAGES = {
@@ -15,6 +16,10 @@ export const MESSAGES = {
 
 /** Workflow id of the fan-out that a run starts. */
 export const encodeWorkflowId = (run: string): string => `${run}/encode`;
+
+/** Workflow id of a cross-validation's fold, counted from 0; `FOLD_RUN` knows such an id. */
+export const foldWorkflowId = (run: string, fold: number): string => `${run}/fold-${fold + 1}`;
+export const FOLD_RUN = /\/fold-\d+$/;
 
 /** Activities tell the server this often that they live; after the time-out without a word they count as dead. */
 export const HEARTBEAT = { everyMs: 1_000, timeout: '10s' } as const;

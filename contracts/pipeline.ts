@@ -6,7 +6,7 @@ import {
   ModelConfig,
   PromptsConfig,
   SlicesConfig,
-  SplitConfig,
+  SplitSettings,
   TrainingConfig,
 } from './config.ts';
 import {
@@ -26,7 +26,7 @@ import {
 
 /** A run configuration without its `source` and `dataset`, which name patients and lie in the store. */
 export const RunSettings = z.strictObject({
-  split: SplitConfig,
+  split: SplitSettings,
   model: ModelConfig,
   /** Absent in runs of older versions. */
   device: DeviceConfig.default('cpu'),

@@ -92,7 +92,12 @@ const ARCHITECTURE: Architecture = {
     'onnxruntime-node': ['lib/runtime', 'test/lib/runtime'],
     '@aws-sdk/client-s3': ['lib/artifacts/s3-store.ts'],
     '@huggingface/hub': ['lib/pretrained/hub.ts'],
-    '@temporalio/workflow': ['workflows', 'test/helpers/bounded-workflow.ts', 'test/helpers/retrain-workflows.ts'],
+    '@temporalio/workflow': [
+      'workflows',
+      'test/helpers/bounded-workflow.ts',
+      'test/helpers/fold-workflows.ts',
+      'test/helpers/retrain-workflows.ts',
+    ],
     '@temporalio/activity': ['activities', 'test/workflows/encode.service.test.ts'],
     '@temporalio/worker': ['workers', 'test'],
     '@temporalio/client': ['cli', 'workers', 'test', 'bench'],

@@ -224,7 +224,7 @@ async function divide(
     split({
       patients: patients.map(({ patient, split, volume, slices }) => ({
         ...{ patient, split },
-        volume: volume.volume,
+        ...{ digest: volume.voxels, labels: volume.labelsPresent },
         slices: slices.slices,
       })),
       split: how,

@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import { WORKFLOWS } from '../../contracts/messages.ts';
+import { FOLD_RUN, WORKFLOWS } from '../../contracts/messages.ts';
 import type { Platform } from '../dev/platform.ts';
 import { EXIT } from '../exit-codes.ts';
 import { findResult, findWorkflow, unknownRun } from '../find-run.ts';
@@ -44,7 +44,7 @@ function runningJson({ run, stages, metrics, training }: Snapshot): object {
 }
 
 /** What has an id that a command has printed; the parts that these start themselves are not listed. */
-const KINDS = ['pipeline', 'infer', 'retrain'] as const;
+const KINDS = ['pipeline', 'crossValidate', 'infer', 'retrain'] as const;
 
 interface Listed extends ListedRun {
   readonly kind: (typeof KINDS)[number];
@@ -66,6 +66,7 @@ async function readRuns({ client }: Platform): Promise<Listed[]> {
   const runs: Listed[] = [];
   const types = KINDS.map((kind) => `'${WORKFLOWS[kind]}'`).join(', ');
   for await (const info of client.workflow.list({ query: `WorkflowType IN (${types})` })) {
+    if (FOLD_RUN.test(info.workflowId)) continue;
     const attribute = (name: string): unknown => (info.searchAttributes[name] as unknown[] | undefined)?.[0] ?? null;
     runs.push({
       run: info.workflowId,

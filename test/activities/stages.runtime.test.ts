@@ -87,7 +87,7 @@ describe('the stages, as activities over a store', () => {
   /** Holds everything up to the embeddings. */
   let encodedStore: MemoryStore;
   let encoded: EncodedPatient[];
-  let sliced: (SliceResult & { volume: EvaluateInputTest['volume'] })[];
+  let sliced: (SliceResult & { volume: EvaluateInputTest['volume']; voxels: string })[];
   let input: FineTuneInput;
   /** The training that nobody disturbed, and its store. */
   let untouched: FineTuneResult;
@@ -105,9 +105,9 @@ describe('the stages, as activities over a store', () => {
     sliced = [];
     encoded = [];
     for (const { patient, files } of patients) {
-      const { volume } = await run(worker.convert, { patient, files });
+      const { volume, voxels } = await run(worker.convert, { patient, files });
       const stack = await run(worker.slice, { patient, volume, slices });
-      sliced.push({ ...stack, volume });
+      sliced.push({ ...stack, volume, voxels });
       const shard = { model, slices: stack.slices, from: 0, to: stack.count };
       const { embeddings } = await run(worker.encodeShard, shard);
       encoded.push({ patient, slices: stack.slices, shards: [{ embeddings, from: 0, to: stack.count }] });
@@ -373,7 +373,13 @@ describe('the stages, as activities over a store', () => {
     assert.ok(likely!.voxels.every((value) => value >= 0 && value <= 1));
 
     const divided = await run(worker.split, {
-      patients: sliced.map(({ patient, volume, slices }) => ({ patient, volume, slices, split: null })),
+      patients: sliced.map(({ patient, voxels, slices }) => ({
+        patient,
+        digest: voxels,
+        labels: [1],
+        slices,
+        split: null,
+      })),
       split,
     });
     const { report } = await run(worker.report, {
