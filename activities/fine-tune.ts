@@ -81,9 +81,9 @@ async function train(
     ...(chain.last && { resume: chain.last.bytes }),
     signal,
     onStatus: (status) => progress.show({ ...status, checkpoint }),
-    onCheckpoint: async (bytes, step) => {
-      signal.throwIfAborted();
-      checkpoint = await chain.commit(step, bytes);
+    // Also when the signal has aborted: what this attempt leaves behind, the next one goes on from. The fence keeps order.
+    onCheckpoint: async (bytes, step, epochs) => {
+      checkpoint = await chain.commit(step, bytes, epochs);
     },
   });
   progress.end();

@@ -10,8 +10,8 @@ const common = {
   // Cancellation comes as the answer to a heartbeat, so this is how long it takes to arrive, and how much progress a
   // killed worker takes with it. The SDK's default is a minute.
   maxHeartbeatThrottleInterval: '1s',
-  // On SIGTERM activities are told at once: a training has its last checkpoint in the store. What has not ended after this is
-  // left to the retry.
+  // On SIGTERM activities are told at once, and a training leaves the step that it is at behind. What has not ended after this
+  // is left to the retry.
   shutdownGraceTime: 0,
   shutdownForceTime: '20s',
 } as const satisfies Partial<WorkerOptions>;

@@ -189,7 +189,8 @@ describe('the stages, as activities over a store', () => {
     };
     await assert.rejects(run(openWorker(store, cacheDir).fineTune, input, killed), CancelledFailure);
     const before = await chainOf(store);
-    assert.ok(before.length >= 11 && before.length <= 13, `${before.length} checkpoints`);
+    assert.ok(before.length >= 11 && before.length <= 14, `${before.length} checkpoints`);
+    const perEpoch = untouched.steps / training.epochs;
 
     const end = before.at(-1)!.step;
     const writtenAgain: string[] = [];
@@ -200,9 +201,13 @@ describe('the stages, as activities over a store', () => {
     assert.equal(resumed.weights.sha256, untouched.weights.sha256);
     assert.equal(resumed.curves.sha256, untouched.curves.sha256);
     const chain = await chainOf(store);
+    const bits = ({ step, checkpoint }: { step: number; checkpoint: { key: string } }) => [step, checkpoint.key];
+    // It parted at the step it was at, wherever that lay.
+    const parted = chain.filter(({ step }) => step !== end || step % 5 === 0 || step % perEpoch === 0);
+    assert.deepEqual(parted.map(bits), (await chainOf(finished)).map(bits));
     assert.deepEqual(
-      chain,
-      (await chainOf(finished)).map((step) => ({ ...step, fence: step.step > end ? 2 : 1 })),
+      chain.map(({ fence }) => fence),
+      chain.map(({ step }) => (step > end ? 2 : 1)),
     );
     // Whoever begins anew writes the first steps again, and is answered that they are there.
     assert.equal(writtenAgain.length, chain.length - before.length);
