@@ -17,6 +17,8 @@ export interface Snapshot {
   readonly notes: readonly string[];
   /** Since when no worker answers the query, in milliseconds of the epoch; null while one does. */
   readonly silentSince: number | null;
+  /** What people have asked of it; null where nothing was. */
+  readonly control: NonNullable<Progress['control']> | null;
 }
 
 const DEADLINE_MS = 3_000;
@@ -31,16 +33,26 @@ export async function takeSnapshot(platform: Platform, run: string, before: Snap
   const child = progress?.child ? await lookAtChild(platform, progress.child) : null;
   const pending = [...pendingOf(description), ...(child?.pending ?? [])];
   const notes = pending.flatMap((activity) => noteOn(activity));
+  const control = progress?.control ?? before?.control ?? null;
   const silentSince = progress || status !== 'RUNNING' ? null : (before?.silentSince ?? Date.now());
   if (silentSince !== null && Date.now() - silentSince > WAITING_MS) {
     notes.push('waiting for the io worker, which runs the workflow');
   }
   return {
-    ...{ run, status, notes, silentSince },
+    ...{ run, status, silentSince, control, notes: [...controlNotes(run, control), ...notes] },
     stages: withChild(progress?.stages ?? before?.stages ?? [], child?.progress ?? null),
     metrics: progress?.metrics ?? before?.metrics ?? null,
     training: furthest([before?.training, progress?.training, trainingOf(pending)]),
   };
+}
+
+function controlNotes(run: string, control: Snapshot['control']): string[] {
+  if (!control) return [];
+  return [
+    ...(control.paused ? [`paused: \`samflow resume ${run}\` lets it go on`] : []),
+    ...(control.stopping ? ['the training was told to stop'] : []),
+    ...(control.epochs === null ? [] : [`the training was extended to ${control.epochs} epochs`]),
+  ];
 }
 
 async function lookAtChild(platform: Platform, id: string) {

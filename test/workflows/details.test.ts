@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { renderDetails } from '../../workflows/details.ts';
 
 const stage = { done: 0, total: 0, reused: 0, startedAt: null, seconds: null, workSeconds: 0 };
-const EMPTY = { title: 'aorta', stages: [], metrics: null, training: null, failure: null };
+const EMPTY = { title: 'aorta', stages: [], metrics: null, training: null, control: null, failure: null };
 
 describe('the details of a run in the Web UI', () => {
   it('are a table of the stages, with the training while it goes on', () => {
