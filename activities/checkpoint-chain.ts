@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { ArtifactRef } from '../contracts/artifact.ts';
+import type { ArtifactRef } from '../contracts/artifact.ts';
+import { ChainStep } from '../contracts/chain.ts';
 import type { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
 import { canonicalJson } from '../lib/artifacts/canonical-json.ts';
 import { sha256Hex } from '../lib/artifacts/keys.ts';
@@ -22,21 +23,6 @@ import { FencedOut } from './failures.ts';
  * to the same bits. Each step names the digest of the one that it goes on from, so whoever holds the last one's can tell
  * whether any before it was changed.
  */
-export const ChainStep = z.strictObject({
-  step: z.int().nonnegative(),
-  /** Whole epochs, scored, that the checkpoint holds. */
-  epochs: z.int().nonnegative(),
-  /** Step of the checkpoint that this one goes on from; null for the first. */
-  parent: z.int().nonnegative().nullable(),
-  /** SHA-256 of that step's file. */
-  parentSha256: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/)
-    .nullable(),
-  fence: z.int().positive(),
-  checkpoint: ArtifactRef,
-});
-export type ChainStep = z.infer<typeof ChainStep>;
 const Head = z.strictObject({
   fence: z.int().positive(),
   /** Random, one for each attempt: two that start together write heads of one fence, and only one of them wins. */

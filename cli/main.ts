@@ -108,6 +108,17 @@ function createProgram(done: (code: number) => void): Command {
     .action(async (run) => done(await (await import('./commands/cancel.ts')).cancelCommand(run)));
   addControl(program, done);
   program
+    .command('verify-resume')
+    .description('prove that a killed run ends as one that nobody touched, on servers of its own')
+    .argument('<config>', 'YAML or JSON file')
+    .option('--kills <number>', 'how often the gpu worker is killed', '3')
+    .option('--seed <number>', 'decides when; drawn and told where none is given')
+    .option('--set <key=value>', 'change a setting, e.g. training.epochs=2 (repeatable)', collect)
+    .option('--json', 'end with one JSON object on stdout')
+    .action(async (file, options) =>
+      done(await (await import('./commands/verify-resume.ts')).verifyResumeCommand(file, options)),
+    );
+  program
     .command('inspect')
     .description('say what a volume is, or what patients a folder holds')
     .argument('<path>', 'NIfTI file, DICOM folder, data set folder or .zip')

@@ -9,7 +9,7 @@ import type { Platform } from './dev/platform.ts';
 /** The workflow's input: what names patients goes into the store, and only its reference travels. */
 export async function pipelineInput(
   { config, spec, settings }: PreparedRun,
-  { artifacts }: Platform,
+  { artifacts }: Pick<Platform, 'artifacts'>,
 ): Promise<PipelineInput> {
   const ref = await artifacts.putJson('dataset-spec', spec);
   return { name: config.name, target: config.dataset.target, spec: ref, settings };

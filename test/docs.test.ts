@@ -17,6 +17,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npm test': 'test/run.test.ts',
   'npm run -s parity': 'test/bench/parity.runtime.test.ts',
   'npm run bench': 'test/bench/bench.service.test.ts',
+  'npm run chaos': 'test/cli/resume-proof.service.test.ts',
+  'npx samflow verify-resume': 'test/cli/resume-proof.service.test.ts',
   'npm run bench -- engine': 'test/bench/engine.runtime.test.ts',
   'npm run pretrain': 'test/models/pretrain.runtime.test.ts',
   'npx samflow plan': 'test/cli/plan.runtime.test.ts',

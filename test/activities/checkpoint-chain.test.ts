@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { beforeEach, describe, it } from 'node:test';
-import { type ChainStep, epochsInChain, openCheckpointChain } from '../../activities/checkpoint-chain.ts';
+import { epochsInChain, openCheckpointChain } from '../../activities/checkpoint-chain.ts';
+import type { ChainStep } from '../../contracts/chain.ts';
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { MemoryStore } from '../../lib/artifacts/memory-store.ts';
 import { PreconditionFailed, type PutOptions } from '../../lib/artifacts/store.ts';
