@@ -41,6 +41,16 @@ describe('the details of a run in the Web UI', () => {
     );
   });
 
+  it('say what people have asked for', () => {
+    const asked = (control: { paused: boolean; stopping: boolean; epochs: number | null }) =>
+      renderDetails({ ...EMPTY, control });
+    const nothing = { paused: false, stopping: false, epochs: null };
+    assert.match(asked({ ...nothing, paused: true }), /\*\*Paused\.\*\* Resume it by the signal `resume`/);
+    assert.match(asked({ ...nothing, stopping: true }), /The training was told to stop\./);
+    assert.match(asked({ ...nothing, epochs: 60 }), /extended to 60 epochs\./);
+    assert.equal(asked(nothing), renderDetails(EMPTY));
+  });
+
   it('show texts of others as texts', () => {
     const text = renderDetails({ ...EMPTY, title: '<img onerror=x>', failure: 'a_b.nii: [CODE] **x**' });
     assert.doesNotMatch(text, /(?<!\\)<img/);
