@@ -61,6 +61,21 @@ export const unknownRun = (run: string): Fault =>
     fix: 'List the runs with `samflow status`',
   });
 
+/** A run that is at work, and what Temporal knows of it. @throws Fault RUN_UNKNOWN, RUN_ENDED */
+export async function requireOpen(run: string, platform: Platform): Promise<WorkflowExecutionDescription> {
+  const workflow = await findWorkflow(run, platform);
+  if (!workflow) throw (await findResult(run, platform)) ? endedRun(run, 'an ended run') : unknownRun(run);
+  const { name } = workflow.status;
+  if (name !== 'RUNNING') throw endedRun(run, `a run that is ${name.toLowerCase().replaceAll('_', ' ')}`);
+  return workflow;
+}
+
+export const endedRun = (run: string, found: string): Fault =>
+  new Fault('RUN_ENDED', {
+    ...{ at: run, found, expected: 'a run at work' },
+    fix: 'Start it again: `samflow run` with the same configuration goes on where it stopped',
+  });
+
 export const isKnown = async (id: string, platform: Platform): Promise<boolean> =>
   (await findWorkflow(id, platform)) !== null;
 

@@ -12,7 +12,7 @@ import type { Platform } from './dev/platform.ts';
 /** The workflow's input: what names patients goes into the store, and only its reference travels. */
 export async function pipelineInput(
   { config, spec, settings }: PreparedRun,
-  { artifacts }: Platform,
+  { artifacts }: Pick<Platform, 'artifacts'>,
 ): Promise<PipelineInput> {
   const { target, labels } = config.dataset;
   const ref = await artifacts.putJson('dataset-spec', spec);

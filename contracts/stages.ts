@@ -197,6 +197,10 @@ export const FineTuneInput = z.strictObject({
   val: z.array(EncodedPatient),
   prompts: PromptsConfig,
   training: TrainingConfig,
+  /** Epochs there are to be in all, on the schedule of `training.epochs`; default: those. */
+  until: z.int().positive().optional(),
+  /** Ends with the whole epochs that are in its checkpoints, at least one. */
+  stop: z.boolean().optional(),
 });
 export type FineTuneInput = z.infer<typeof FineTuneInput>;
 /** Heartbeat details of fine-tune: a pointer and the figures that a person wants to see, never data. */

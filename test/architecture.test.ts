@@ -98,7 +98,7 @@ const ARCHITECTURE: Architecture = {
       'test/helpers/fold-workflows.ts',
       'test/helpers/retrain-workflows.ts',
     ],
-    '@temporalio/activity': ['activities', 'test/workflows/encode.service.test.ts'],
+    '@temporalio/activity': ['activities', 'test/workflows'],
     '@temporalio/worker': ['workers', 'test'],
     '@temporalio/client': ['cli', 'workers', 'test', 'bench'],
     '@temporalio/common': ['workflows', 'activities', 'workers', 'cli', 'test'],

@@ -28,16 +28,16 @@ async function showRun(run: string, session: Session): Promise<number> {
     return tellEnding(run, { result }, platform, session);
   }
   const snapshot = await takeSnapshot(platform, run, null);
-  say(`${pc.bold(run)}  ${snapshot.status.toLowerCase()}`);
+  say(`${pc.bold(run)}  ${snapshot.control?.paused ? 'paused' : snapshot.status.toLowerCase()}`);
   if (snapshot.stages.length > 0) say(renderLive(snapshot, Date.now(), process.stdout.columns ?? 120));
   if (snapshot.status !== 'RUNNING') return tellEnded(run, workflow.type, session);
   if (json) process.stdout.write(`${JSON.stringify(runningJson(snapshot))}\n`);
   return EXIT.ok;
 }
 
-function runningJson({ run, stages, metrics, training }: Snapshot): object {
+function runningJson({ run, stages, metrics, training, control }: Snapshot): object {
   return {
-    ...{ run, status: 'running', metrics, training },
+    ...{ run, status: control?.paused ? 'paused' : 'running', control, metrics, training },
     stages: stages.map(({ name, state, done, total, seconds }) => ({ name, state, done, total, seconds })),
     report: null,
   };

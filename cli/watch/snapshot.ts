@@ -19,6 +19,8 @@ export interface Snapshot {
   readonly notes: readonly string[];
   /** Since when no worker answers the query, in milliseconds of the epoch; null while one does. */
   readonly silentSince: number | null;
+  /** What people have asked of it; null where nothing was. */
+  readonly control: NonNullable<Progress['control']> | null;
 }
 
 const DEADLINE_MS = 3_000;
@@ -33,6 +35,7 @@ export async function takeSnapshot(platform: Platform, run: string, before: Snap
   const child = progress?.child ? await lookAtChild(platform, progress.child) : null;
   const pending = [...pendingOf(description), ...(child?.pending ?? [])];
   const notes = pending.flatMap((activity) => noteOn(activity));
+  const control = progress?.control ?? before?.control ?? null;
   const silentSince = progress || status !== 'RUNNING' ? null : (before?.silentSince ?? Date.now());
   if (silentSince !== null && Date.now() - silentSince > WAITING_MS) {
     notes.push('waiting for the io worker, which runs the workflow');
@@ -41,11 +44,20 @@ export async function takeSnapshot(platform: Platform, run: string, before: Snap
   // Each fold trains from its first step on.
   const known = inner?.run === before?.inner?.run ? before?.training : null;
   return {
-    ...{ run, status, inner, notes, silentSince },
+    ...{ run, status, inner, silentSince, control, notes: [...controlNotes(run, control), ...notes] },
     stages: withChild(progress?.stages ?? before?.stages ?? [], child?.progress ?? null),
     metrics: progress?.metrics ?? before?.metrics ?? null,
     training: furthest([known, progress?.training, inner && child?.progress?.training, trainingOf(pending)]),
   };
+}
+
+function controlNotes(run: string, control: Snapshot['control']): string[] {
+  if (!control) return [];
+  return [
+    ...(control.paused ? [`paused: \`samflow resume ${run}\` lets it go on`] : []),
+    ...(control.stopping ? ['the training was told to stop'] : []),
+    ...(control.epochs === null ? [] : [`the training was extended to ${control.epochs} epochs`]),
+  ];
 }
 
 interface Child {

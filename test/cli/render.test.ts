@@ -28,6 +28,7 @@ const SNAPSHOT: Snapshot = {
   training,
   notes: ['evaluate: waiting for a worker (6 s)'],
   silentSince: null,
+  control: null,
 };
 
 describe('the live view', () => {
