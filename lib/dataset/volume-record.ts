@@ -5,7 +5,8 @@ import { looksLikeDicom, readDicomSeries } from '../volume/dicom.ts';
 import { replaceNonFinite } from '../volume/finite.ts';
 import { asVolume3, type NiftiPlace, readNifti, type VoxelArray } from '../volume/nifti.ts';
 import { axisCodes, canonicalAffine, canonicalShape, orientationOf, toCanonical } from '../volume/orientation.ts';
-import { alignMask, type MaskSource } from './align-mask.ts';
+import { alignMask, type CanonicalGrid, type MaskSource } from './align-mask.ts';
+import { readSegMask } from './seg-mask.ts';
 
 /** The scan's own grid, as its file has it: where a mask must go back to. */
 export interface NativeGeometry {
@@ -61,7 +62,7 @@ interface NativeScan {
 
 /**
  * Reads one patient: the scan, onto the canonical grid, and the mask, which must lie on the same grid.
- * Faults: those of the readers, and VOLUME_NO_VALUES, MASK_SHAPE, MASK_AFFINE, MASK_NOT_LABELS, MASK_EMPTY.
+ * Faults: those of the readers, of `readSegMask` and of `alignMask`, and VOLUME_NO_VALUES.
  */
 export async function readPatientVolume({ image, mask, labels }: PatientFiles): Promise<PatientVolume> {
   const scan = await readScan(image);
@@ -76,7 +77,8 @@ export async function readPatientVolume({ image, mask, labels }: PatientFiles): 
     );
   }
   const target = fitsInt16(finite) ? new Int16Array(finite.length) : new Float32Array(finite.length);
-  const aligned = mask ? alignMask(readMask(mask), { shape, voxelToWorld }, labels) : null;
+  const source = mask && (await readMask(mask, { image, labels }, { shape, voxelToWorld }));
+  const aligned = source ? alignMask(source, { shape, voxelToWorld }, labels) : null;
   return {
     shape,
     image: toCanonical(finite, scan.shape3, orientation, target),
@@ -113,7 +115,13 @@ async function readScan(files: readonly NamedBytes[]): Promise<NativeScan> {
   return { voxels: nifti.voxels, shape3: nifti.shape3, native, notes: nifti.notes };
 }
 
-function readMask({ name, bytes }: NamedBytes): MaskSource {
+async function readMask(
+  mask: NamedBytes,
+  { image, labels }: Pick<PatientFiles, 'image' | 'labels'>,
+  grid: CanonicalGrid,
+): Promise<MaskSource> {
+  const { name, bytes } = mask;
+  if (looksLikeDicom(bytes)) return readSegMask(mask, image, grid, labels);
   const { voxels, shape3, voxelToWorld } = asVolume3(readNifti(bytes, name));
   return { name, voxels, shape: shape3, voxelToWorld };
 }
