@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Fault } from '../fault.ts';
-import { decodeSafetensors, encodeSafetensors, i32, u8 } from '../safetensors.ts';
+import { allocateSafetensors, decodeSafetensors, encodeSafetensors, i32, u8 } from '../safetensors.ts';
 import { greyOf, type WindowRange, type WindowSetting, windowRange } from '../volume/intensity.ts';
 import type { PatientVolume } from './volume-record.ts';
 
@@ -64,16 +64,20 @@ export function sliceVolume(
   const index = all || !volume.mask ? allSlices(total) : foregroundSlices(volume.mask, volume, axis, setting);
   const window = windowRange(setting.window, volume.image);
   const grey = greyLookup(volume.image, window);
-  const pixels = new Uint8Array(index.length * area);
-  const masks = volume.mask ? new Uint8Array(index.length * area) : null;
+  const pixelMm = [volume.spacingMm[plane.row], volume.spacingMm[plane.column]] as const;
+  const facts = { total, axis, window, pixelMm };
+  // Where they will lie in the artifact: encoding such a stack copies nothing.
+  const room = allocateSafetensors(tensorsOf([index.length, height, width], volume.mask !== null), metadataOf(facts));
+  i32(room.get('index')!).set(index);
+  const pixels = u8(room.get('pixels')!);
+  const masks = volume.mask ? u8(room.get('masks')!) : null;
   index.forEach((position, row) => {
     walkSlice(volume.shape, axis, position, (voxel, pixel) => {
       pixels[row * area + pixel] = grey(voxel);
       if (masks) masks[row * area + pixel] = volume.mask![voxel]!;
     });
   });
-  const pixelMm = [volume.spacingMm[plane.row], volume.spacingMm[plane.column]] as const;
-  return { pixels, masks, index, height, width, total, axis, window, pixelMm };
+  return { pixels, masks, index: i32(room.get('index')!), height, width, ...facts };
 }
 
 /**
@@ -185,17 +189,26 @@ const FORMAT = 'samflow-slices-1';
 
 /** safetensors: `pixels` U8 [N, H, W], `masks` U8 [N, H, W], `index` I32 [N]. Same stack, same bytes. */
 export function encodeSlices(stack: SliceStack): Uint8Array {
-  const { pixels, masks, index, height, width, total, axis, window, pixelMm } = stack;
-  const shape = [index.length, height, width];
+  const { pixels, masks, index, height, width } = stack;
+  const data = { pixels, index, masks: masks! };
   return encodeSafetensors(
-    [
-      ['pixels', { dtype: 'U8', shape, data: pixels }] as const,
-      ['index', { dtype: 'I32', shape: [index.length], data: index }] as const,
-      ...(masks ? [['masks', { dtype: 'U8', shape, data: masks }] as const] : []),
-    ],
-    { format: FORMAT, stack: JSON.stringify({ total, axis, window, pixelMm }) },
+    tensorsOf([index.length, height, width], masks !== null).map(
+      ([name, tensor]) => [name, { ...tensor, data: data[name] }] as const,
+    ),
+    metadataOf(stack),
   );
 }
+
+function tensorsOf(shape: readonly [number, number, number], masked: boolean) {
+  const pixels = ['pixels', { dtype: 'U8', shape }] as const;
+  const index = ['index', { dtype: 'I32', shape: [shape[0]] }] as const;
+  return masked ? [pixels, index, ['masks', { dtype: 'U8', shape }] as const] : [pixels, index];
+}
+
+const metadataOf = ({ total, axis, window, pixelMm }: Pick<SliceStack, 'total' | 'axis' | 'window' | 'pixelMm'>) => ({
+  format: FORMAT,
+  stack: JSON.stringify({ total, axis, window, pixelMm }),
+});
 
 /** The inverse of `encodeSlices`. Fault SLICES_FORMAT for other bytes. */
 export function decodeSlices(bytes: Uint8Array): SliceStack {
