@@ -29,7 +29,10 @@ export function madeUpCt([nx, ny, nz]: Shape3): { image: Int16Array; mask: Uint8
 }
 
 /** The scan and its mask as .nii.gz files in a folder of their own, packed as nibabel does by default; gone after the work. */
-export async function withMadeUpCt<T>(shape: Shape3, work: (files: { ct: string; mask: string }) => Promise<T>): Promise<T> {
+export async function withMadeUpCt<T>(
+  shape: Shape3,
+  work: (files: { ct: string; mask: string }) => Promise<T>,
+): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'samflow-bench-'));
   try {
     const files = { ct: join(folder, 'ct.nii.gz'), mask: join(folder, 'mask.nii.gz') };

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Fault } from '../fault.ts';
 import { allocateSafetensors, decodeSafetensors, encodeSafetensors, i32, u8 } from '../safetensors.ts';
 import { greyOf, type WindowRange, type WindowSetting, windowRange } from '../volume/intensity.ts';
+import { cutGreys, cutMask, INT16_ZERO, type SliceWalk } from './cut-greys.ts';
 import type { PatientVolume } from './volume-record.ts';
 
 export type SliceAxis = 'axial' | 'coronal' | 'sagittal';
@@ -63,7 +64,7 @@ export function sliceVolume(
   const area = height * width;
   const index = all || !volume.mask ? allSlices(total) : foregroundSlices(volume.mask, volume, axis, setting);
   const window = windowRange(setting.window, volume.image);
-  const grey = greyLookup(volume.image, window);
+  const cut = cutter(volume, window);
   const pixelMm = [volume.spacingMm[plane.row], volume.spacingMm[plane.column]] as const;
   const facts = { total, axis, window, pixelMm };
   // Where they will lie in the artifact: encoding such a stack copies nothing.
@@ -72,10 +73,7 @@ export function sliceVolume(
   const pixels = u8(room.get('pixels')!);
   const masks = volume.mask ? u8(room.get('masks')!) : null;
   index.forEach((position, row) => {
-    walkSlice(volume.shape, axis, position, (voxel, pixel) => {
-      pixels[row * area + pixel] = grey(voxel);
-      if (masks) masks[row * area + pixel] = volume.mask![voxel]!;
-    });
+    cut(axis, position, pixels, masks, row * area);
   });
   return { pixels, masks, index: i32(room.get('index')!), height, width, ...facts };
 }
@@ -163,11 +161,30 @@ function foregroundCounts(mask: Uint8Array, shape: PatientVolume['shape'], axis:
   return counts;
 }
 
-/** Grey of a voxel; by table for int16, where a division per voxel would cost more than the rest of the walk. */
-function greyLookup(image: PatientVolume['image'], window: WindowRange): (voxel: number) => number {
-  if (image instanceof Float32Array) return (voxel) => greyOf(image[voxel]!, window);
-  const table = Uint8Array.from({ length: 65536 }, (_, bin) => greyOf(bin - 32768, window));
-  return (voxel) => table[image[voxel]! + 32768]!;
+type Cut = (axis: SliceAxis, position: number, pixels: Uint8Array, masks: Uint8Array | null, at: number) => void;
+
+/** Cuts a slice of image and mask; by table for int16, where a division per voxel would cost more than the rest of the walk. */
+function cutter({ shape, image, mask }: PatientVolume, window: WindowRange): Cut {
+  if (image instanceof Float32Array) {
+    return (axis, position, pixels, masks, at) => {
+      walkSlice(shape, axis, position, (voxel, pixel) => {
+        pixels[at + pixel] = greyOf(image[voxel]!, window);
+      });
+      if (masks) cutMask(walkOf(shape, axis), mask!, position, masks, at);
+    };
+  }
+  const table = Uint8Array.from({ length: 65536 }, (_, bin) => greyOf(bin - INT16_ZERO, window));
+  return (axis, position, pixels, masks, at) => {
+    cutGreys(walkOf(shape, axis), image, table, position, pixels, at);
+    if (masks) cutMask(walkOf(shape, axis), mask!, position, masks, at);
+  };
+}
+
+function walkOf(shape: PatientVolume['shape'], axis: SliceAxis): SliceWalk {
+  const { slice, row, column } = PLANES[axis];
+  const stride = [1, shape[0], shape[0] * shape[1]] as const;
+  const [sliceStride, rowStride, columnStride] = [stride[slice], stride[row], stride[column]];
+  return { height: shape[row], width: shape[column], sliceStride, rowStride, columnStride };
 }
 
 /**
