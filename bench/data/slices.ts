@@ -1,6 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { encodeSlices, sliceVolume } from '../../lib/dataset/slices.ts';
-import { readPatientVolume } from '../../lib/dataset/volume-record.ts';
+import { tasks } from '../../activities/tasks.ts';
+import { SlicesConfig } from '../../contracts/config.ts';
 import { NAMED_WINDOWS } from '../../lib/volume/intensity.ts';
 import { compare } from '../engine/bench.ts';
 import { secondsOf } from '../side-by-side.ts';
@@ -9,6 +9,7 @@ import { withMadeUpCt } from './made-up-ct.ts';
 
 const SLICES = 100;
 const WINDOW = 'soft-tissue';
+const SETTING = SlicesConfig.parse({ window: WINDOW });
 
 /** From a scan's file to windowed slices on the disk: as the artifact of the stage `slice`, and as a PNG for each. */
 export const slicesRow: DataRow = {
@@ -34,11 +35,8 @@ async function cut(ct: string): Promise<number> {
   const artifact = `${ct}.slices`;
   const seconds = await secondsOf(async () => {
     const image = [{ name: 'ct.nii.gz', bytes: await readFile(ct) }];
-    const volume = await readPatientVolume({ image, mask: null, labels: null });
-    await writeFile(
-      artifact,
-      encodeSlices(sliceVolume(volume, { axis: 'auto', window: WINDOW, minForegroundPixels: 1 })),
-    );
+    const { bytes: volume } = await tasks.convert({ image, mask: null, labels: null });
+    await writeFile(artifact, tasks.slice({ volume, setting: SETTING }).bytes);
   });
   await rm(artifact);
   return seconds;

@@ -44,7 +44,7 @@ export function gunzipBounded(bytes: Uint8Array, expectedBytes: number, at: stri
 }
 
 /** Bytes of a piece; on the way one waits while another is taken. */
-const PIECE_BYTES = 2 ** 20;
+const PIECE_BYTES = 2 ** 18;
 
 /**
  * The same in pieces, for whoever needs not hold all of it: inflated beside the thread that takes them. Gives up to the
