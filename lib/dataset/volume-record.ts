@@ -4,6 +4,7 @@ import { type Affine, affineOfRows, affineRows, type Shape3, voxelSizesMm } from
 import { looksLikeDicom } from '../volume/dicom.ts';
 import { asVolume3, type NiftiPlace, readNifti } from '../volume/nifti.ts';
 import { canonicalAffine, canonicalShape, orientationOf } from '../volume/orientation.ts';
+import { release } from '../volume/release.ts';
 import { alignMask, type CanonicalGrid, type MaskSource } from './align-mask.ts';
 import { openScan } from './read-scan.ts';
 import { readSegMask } from './seg-mask.ts';
@@ -66,7 +67,10 @@ export async function readPatientVolume({ image, mask, labels }: PatientFiles): 
   // Where they will lie in the artifact: encoding such a volume copies nothing.
   const room = allocateSafetensors(tensorsOf(shape, scan.dtype, aligned !== null), metadataOf(facts));
   const [imageRoom, maskRoom] = [room.get('image')!, room.get('mask')];
-  if (maskRoom) u8(maskRoom).set(aligned!.mask);
+  if (maskRoom) {
+    u8(maskRoom).set(aligned!.mask);
+    release(aligned!.mask);
+  }
   const voxels = scan.dtype === 'I16' ? i16(imageRoom) : f32(imageRoom);
   const late = await scan.fill(voxels, orientation);
   return {
@@ -76,13 +80,16 @@ export async function readPatientVolume({ image, mask, labels }: PatientFiles): 
   };
 }
 
-/** In a function of its own: what it holds on the way is gone when the scan's voxels come. */
+/** What it holds on the way is gone when the scan's voxels come. */
 async function readAligned(
   mask: NamedBytes,
   files: Pick<PatientFiles, 'image' | 'labels'>,
   grid: CanonicalGrid,
 ): Promise<{ mask: Uint8Array; repairs: string[] }> {
-  return alignMask(await readMask(mask, files, grid), grid, files.labels);
+  const source = await readMask(mask, files, grid);
+  const aligned = alignMask(source, grid, files.labels);
+  release(source.voxels);
+  return aligned;
 }
 
 async function readMask(
