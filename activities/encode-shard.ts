@@ -23,17 +23,18 @@ export const createEncodeShard = ({ artifacts }: ActivityDeps, sessions: Session
     if (last?.sha256 !== ref.sha256) last = { sha256: ref.sha256, stack: decodeSlices(await artifacts.get(ref)) };
     return last.stack;
   };
-  return activity(EncodeShardInput, async ({ model, slices, from, to }, { signal }): Promise<EncodeShardResult> => {
+  return activity(EncodeShardInput, async ({ model, slices, from, to }, { signal, by }): Promise<EncodeShardResult> => {
     const { pixels, height, width } = await open(slices);
     const shard = pixels.subarray(from * height * width, to * height * width);
     const count = to - from;
-    const { value, reused, seconds } = await artifacts.memo({
+    const { value, ...outcome } = await artifacts.memo({
       stage: 'encode',
       version: VERSION,
       parameters: { count, height, width },
       inputs: [sha256Hex(shard), ...modelDigests(model)],
       schema: Result,
       signal,
+      by,
       compute: async () => {
         const encoder = await sessions.encoder(model);
         const data = await encoder.encode(shard, count, height, width, signal);
@@ -41,6 +42,6 @@ export const createEncodeShard = ({ artifacts }: ActivityDeps, sessions: Session
         return { embeddings: await artifacts.put('embeddings', encodeSafetensors([[EMBEDDINGS, tensor]])) };
       },
     });
-    return { ...value, from, to, reused, seconds };
+    return { ...value, from, to, ...outcome };
   });
 };

@@ -6,7 +6,7 @@ import {
   FineTuneResult,
   type FineTuneInput as Input,
 } from '../contracts/stages.ts';
-import { type MemoIdentity, memoKey } from '../lib/artifacts/keys.ts';
+import { chainKey, type MemoIdentity, memoKey } from '../lib/artifacts/keys.ts';
 import { decodeSlices } from '../lib/dataset/slices.ts';
 import { fineTune } from '../lib/training/fine-tune.ts';
 import { imageInput } from '../lib/training/mask-training.ts';
@@ -30,16 +30,17 @@ type Result = Omit<FineTuneResult, 'reused' | 'seconds'>;
 export const createFineTune = (deps: ActivityDeps, sessions: Sessions) =>
   activity(FineTuneInput, async (input, attempt): Promise<FineTuneResult> => {
     const identity = identityOf(input);
-    const { value, reused, seconds } = await deps.artifacts.memo({
+    const { value, ...outcome } = await deps.artifacts.memo({
       ...identity,
       schema: Result,
       signal: attempt.signal,
+      by: attempt.by,
       compute: async () => {
         await sessions.release();
-        return train(input, memoKey(identity), deps, sessions, attempt);
+        return train(input, chainKey(memoKey(identity), attempt.by.token), deps, sessions, attempt);
       },
     });
-    return { ...value, reused, seconds };
+    return { ...value, ...outcome };
   });
 
 /** What decides the trained weights. How often a checkpoint is written does not. */
@@ -70,7 +71,7 @@ async function train(
     val: await slicesOf(val, from, prompts, deps, signal),
   };
   // Not before: another run may be at this training too, and is fenced out from here on.
-  const chain = await openCheckpointChain(deps, key.replace(/^.*\/|\.json$/g, ''));
+  const chain = await openCheckpointChain(deps, key);
   const progress = openProgress(attempt);
   let checkpoint = chain.last?.checkpoint ?? null;
   const { jitter, jitterPixels } = prompts;

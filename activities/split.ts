@@ -8,14 +8,15 @@ const Result = SplitResult.omit({ reused: true, seconds: true });
 
 /** Decides who trains, who validates and who tests, and proves that nobody does two of these. */
 export const createSplit = ({ artifacts, compute }: ActivityDeps) =>
-  activity(SplitInput, async ({ patients, split: setting }, { signal }): Promise<SplitResult> => {
-    const { value, reused, seconds } = await artifacts.memo({
+  activity(SplitInput, async ({ patients, split: setting }, { signal, by }): Promise<SplitResult> => {
+    const { value, ...outcome } = await artifacts.memo({
       stage: 'split',
       version: VERSION,
       parameters: { setting, patients: patients.map(({ patient, split }) => ({ patient, split })) },
       inputs: patients.flatMap(({ volume, slices }) => [volume.sha256, slices.sha256]),
       schema: Result,
       signal,
+      by,
       compute: async () => {
         // Ranked by the volume's content: neither the secret behind the keys nor the slicing moves a patient.
         const candidates = patients.map(({ patient, volume, split }) => ({ patient, digest: volume.sha256, split }));
@@ -29,5 +30,5 @@ export const createSplit = ({ artifacts, compute }: ActivityDeps) =>
         return { ...split, record: await artifacts.putJson('split', { setting, split, audit }) };
       },
     });
-    return { ...value, reused, seconds };
+    return { ...value, ...outcome };
   });

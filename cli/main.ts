@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
-import { POOLS } from '../contracts/queues.ts';
+import { POOLS, STAGES } from '../contracts/queues.ts';
 import { EXIT } from './exit-codes.ts';
 import { MASK_FORMATS } from './infer-outputs.ts';
 import { Interrupted } from './interrupt.ts';
@@ -84,6 +84,8 @@ function createProgram(done: (code: number) => void): Command {
     .description('run the pipeline that a configuration describes; started again, it goes on where it stopped')
     .argument('<config>', 'YAML or JSON file')
     .option('--set <key=value>', 'change a setting, e.g. training.epochs=2 (repeatable)', collect)
+    .addOption(new Option('--from <stage>', 'do this stage and those after it again').choices(STAGES))
+    .option('--force', 'do every stage again')
     .option('--detach', 'start it and leave it to itself')
     .option('--keep', 'leave servers and workers running')
     .option('--json', 'end with one JSON object on stdout')
@@ -101,6 +103,19 @@ function createProgram(done: (code: number) => void): Command {
     .argument('[run]', 'id that `run`, `infer` or `schedule trigger` has given')
     .option('--json', 'end with one JSON object on stdout')
     .action(async (run, options) => done(await (await import('./commands/status.ts')).statusCommand(run, options)));
+  program
+    .command('explain')
+    .description('say of each stage of a run why it worked, or whose work it reused')
+    .argument('<run>', 'id that `run` has printed')
+    .option('--json', 'end with one JSON object on stdout')
+    .action(async (run, options) => done(await (await import('./commands/explain.ts')).explainCommand(run, options)));
+  program
+    .command('why')
+    .description('name what differs first between two runs')
+    .argument('<a>', 'id that `run` has printed')
+    .argument('<b>', 'id of the other run')
+    .option('--json', 'end with one JSON object on stdout')
+    .action(async (a, b, options) => done(await (await import('./commands/why.ts')).whyCommand(a, b, options)));
   program
     .command('cancel')
     .description('end a run; what it has made is kept')

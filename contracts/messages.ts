@@ -15,6 +15,8 @@ export const MESSAGES = {
 
 /** Workflow id of the fan-out that a run starts. */
 export const encodeWorkflowId = (run: string): string => `${run}/encode`;
+/** The run that a workflow belongs to. */
+export const runOf = (workflowId: string): string => workflowId.replace(/\/encode$/, '');
 
 /** Activities tell the server this often that they live; after the time-out without a word they count as dead. */
 export const HEARTBEAT = { everyMs: 1_000, timeout: '10s' } as const;

@@ -9,9 +9,11 @@ import {
   SplitConfig,
   TrainingConfig,
 } from './config.ts';
+import { Fresh } from './memo.ts';
 import {
   EncodedPatient,
   EncodeInput,
+  EncodeResult,
   EvaluateInput,
   FineTuneProgress,
   InferResult,
@@ -44,6 +46,8 @@ export const PipelineInput = z.strictObject({
   /** Artifact `dataset-spec`. */
   spec: ArtifactRef,
   settings: RunSettings,
+  /** Works again from a stage on, whatever the store holds. */
+  fresh: Fresh.optional(),
 });
 export type PipelineInput = z.infer<typeof PipelineInput>;
 
@@ -120,6 +124,9 @@ export const EncodeWorkflowInput = z.strictObject({
   /** Carried from run to run of a long fan-out: results so far, by patient. */
   done: z.array(EncodedPatient).optional(),
   tally: z.strictObject({ shards: z.int(), reused: z.int(), seconds: z.number() }).optional(),
+  uses: EncodeResult.shape.uses,
+  /** Token of a run that is to encode again. */
+  fresh: Fresh.shape.token.optional(),
 });
 export type EncodeWorkflowInput = z.infer<typeof EncodeWorkflowInput>;
 

@@ -1,4 +1,5 @@
 import { ChildWorkflowCancellationType, executeChild, setHandler, workflowInfo } from '@temporalio/workflow';
+import type { RunLineage } from '../contracts/lineage.ts';
 import { encodeWorkflowId, WORKFLOWS } from '../contracts/messages.ts';
 import type { PipelineInput, PipelineResult } from '../contracts/pipeline.ts';
 import { STAGES } from '../contracts/queues.ts';
@@ -10,6 +11,7 @@ import type {
   SliceResult,
   SplitResult,
 } from '../contracts/stages.ts';
+import { againFrom } from './again.ts';
 import { type Board, openBoard } from './board.ts';
 import type { encodeWorkflow } from './encode.ts';
 import { type Lineage, openLineage } from './lineage.ts';
@@ -59,15 +61,16 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   const { slices, prompts, training, evaluation } = settings;
   const run = workflowInfo().workflowId;
   const lineage = openLineage();
+  const again = againFrom(input.fresh);
 
   const { downloaded, model } = await fetchInputs(input, board, lineage);
-  const patients = await prepare(downloaded, slices, board, lineage);
-  const groups = await divide(patients, settings.split, board, lineage);
+  const patients = await prepare(downloaded, slices, again, board, lineage);
+  const groups = await divide(patients, settings.split, again, board, lineage);
   // Embeddings that the training would change are not kept; the test patients' are what the start is scored on.
   const { train } = training;
   const keepsEmbeddings = train !== 'everything' && typeof train !== 'object';
   const kept = patients.filter(({ patient }) => keepsEmbeddings || groups.test.includes(patient));
-  const encoded = await encode(model, kept, board, lineage);
+  const encoded = await encode(model, kept, again, board, lineage);
 
   const volumes = new Map(patients.map(({ patient, volume }) => [patient, volume.volume]));
   const byKey = new Map(encoded.patients.map((patient) => [patient.patient, patient]));
@@ -81,7 +84,7 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   board.begin('fine-tune', 1);
   const tuned = await board.unit(
     'fine-tune',
-    fineTune({ model, train: pick(groups.train), val: pick(groups.val), prompts, training }),
+    fineTune({ model, train: pick(groups.train), val: pick(groups.val), prompts, training, ...again('fine-tune') }),
   );
   lineage.add('fine-tune', [tuned.weights], tuned);
   const { weights } = tuned;
@@ -90,7 +93,7 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   const evaluated = await board.unit(
     'evaluate',
     evaluate({
-      ...{ model, weights, test, prompts, evaluation },
+      ...{ model, weights, test, prompts, evaluation, ...again('evaluate') },
       structures: [{ name: target, label: null }],
       // Post-processing is chosen on them, and nothing else. (A run of an older version has no such settings.)
       ...((evaluation?.postProcess ?? 'auto') === 'auto' && { val: scanned(groups.val) }),
@@ -104,7 +107,7 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   const packaged = await board.unit(
     'infer',
     packageModel({
-      ...{ name, target, model, weights, metrics, slices, prompts, evaluation },
+      ...{ name, target, model, weights, metrics, slices, prompts, evaluation, ...again('infer') },
       postProcess: evaluated.postProcess ?? null,
       train: pick(groups.train).map(({ patient, slices }) => ({ patient, slices })),
       learnedFrom: [...groups.train, ...groups.val],
@@ -114,7 +117,7 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   );
   lineage.add('package', [packaged.package], packaged);
   const masks = await mapBounded(test, PATIENTS_AT_ONCE, ({ patient, volume }) =>
-    board.unit('infer', infer({ package: packaged.package, patient, volume })),
+    board.unit('infer', infer({ package: packaged.package, patient, volume, ...again('infer') })),
   );
   for (const mask of masks) lineage.add('infer', [mask.mask], mask);
 
@@ -122,7 +125,16 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   const reported = await board.unit(
     'report',
     report({
-      ...{ title: name, run, target, split: groups, bestEpoch: tuned.bestEpoch, infer: masks, weights },
+      ...{
+        title: name,
+        run,
+        target,
+        split: groups,
+        bestEpoch: tuned.bestEpoch,
+        infer: masks,
+        weights,
+        ...again('report'),
+      },
       // A name of the hub moves; what the report says must not.
       settings: { ...settings, model: { ...settings.model, checkpoint: model.origin ?? settings.model.checkpoint } },
       evaluation: evaluated.evaluation,
@@ -131,6 +143,8 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
       lineage: lineage.entries,
     }),
   );
+
+  lineage.use(reported);
 
   const result: PipelineResult = {
     ...{ run, name, target, metrics, split: groups, test, model, weights, masks },
@@ -143,19 +157,20 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
     report: reported.report,
     repairs: patients.flatMap(({ patient, volume }) => volume.repairs.map((repair) => `${patient}: ${repair}`)),
   };
-  await recordRun({ run, result });
+  await recordRun({ run, result, lineage: { input, uses: lineage.uses } satisfies RunLineage });
   return result;
 }
 
 async function fetchInputs(
-  { spec, settings }: PipelineInput,
+  { spec, settings, fresh }: PipelineInput,
   board: Board,
   lineage: Lineage,
 ): Promise<{ downloaded: DownloadResult; model: ModelRef }> {
   board.begin('download', 2);
+  const again = againFrom(fresh)('download');
   const [downloaded, imported] = await together(
-    () => board.unit('download', download({ spec })),
-    () => board.unit('download', importModel({ ...settings.model, device: settings.device })),
+    () => board.unit('download', download({ spec, ...again })),
+    () => board.unit('download', importModel({ ...settings.model, device: settings.device, ...again })),
   );
   const files = downloaded.patients.map(({ files }) => files);
   lineage.add('download', files, downloaded);
@@ -169,16 +184,20 @@ async function fetchInputs(
 async function prepare(
   { patients }: DownloadResult,
   slices: PipelineInput['settings']['slices'],
+  again: ReturnType<typeof againFrom>,
   board: Board,
   lineage: Lineage,
 ): Promise<Prepared[]> {
   board.begin('convert', patients.length);
   board.begin('slice', patients.length);
   const prepared = await mapBounded(patients, PATIENTS_AT_ONCE, async ({ patient, files, split }) => {
-    const volume = await board.unit('convert', convert.executeWithOptions({ summary: patient }, [{ patient, files }]));
+    const volume = await board.unit(
+      'convert',
+      convert.executeWithOptions({ summary: patient }, [{ patient, files, ...again('convert') }]),
+    );
     const sliced = await board.unit(
       'slice',
-      slice.executeWithOptions({ summary: patient }, [{ patient, volume: volume.volume, slices }]),
+      slice.executeWithOptions({ summary: patient }, [{ patient, volume: volume.volume, slices, ...again('slice') }]),
     );
     return { patient, split, volume, slices: sliced };
   });
@@ -190,6 +209,7 @@ async function prepare(
 async function divide(
   patients: readonly Prepared[],
   how: PipelineInput['settings']['split'],
+  again: ReturnType<typeof againFrom>,
   board: Board,
   lineage: Lineage,
 ): Promise<SplitResult> {
@@ -203,6 +223,7 @@ async function divide(
         slices: slices.slices,
       })),
       split: how,
+      ...again('split'),
     }),
   );
   lineage.add('split', [groups.record], groups);
@@ -213,6 +234,7 @@ async function divide(
 async function encode(
   model: ModelRef,
   patients: readonly Prepared[],
+  again: ReturnType<typeof againFrom>,
   board: Board,
   lineage: Lineage,
 ): Promise<EncodeResult> {
@@ -227,7 +249,7 @@ async function encode(
   board.child(workflowId);
   const encoded = await executeChild<typeof encodeWorkflow>(WORKFLOWS.encode, {
     workflowId,
-    args: [{ ...input, width: SHARDS_AT_ONCE }],
+    args: [{ ...input, ...again('encode'), width: SHARDS_AT_ONCE }],
     cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
     staticSummary: `${shards} shards of up to ${input.shardSlices} slices`,
   });
@@ -235,6 +257,7 @@ async function encode(
   board.add('encode', shards, encoded.reused ? shards : 0, encoded.seconds);
   const made = encoded.patients.flatMap(({ shards }) => shards.map(({ embeddings }) => embeddings));
   lineage.add('encode', made, encoded);
+  lineage.use(...(encoded.uses ?? []));
   return encoded;
 }
 
