@@ -23,6 +23,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npx samflow run': 'test/cli/run.service.test.ts',
   'npx samflow dev': 'test/cli/session.service.test.ts',
   'npx samflow status': 'test/cli/session.service.test.ts',
+  'npx samflow explain': 'test/cli/lineage.service.test.ts',
+  'npx samflow why': 'test/cli/lineage.service.test.ts',
   'npx samflow inspect': 'test/cli/inspect.test.ts',
   'npx samflow infer': 'test/cli/session.service.test.ts',
   'npx samflow export': 'test/cli/export.service.test.ts',

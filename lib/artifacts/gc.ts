@@ -1,0 +1,233 @@
+import type { ArtifactRef } from '../../contracts/artifact.ts';
+import { artifactRefsIn, readManifest } from './manifest.ts';
+import { inParallel } from './manifests.ts';
+import type { ListedObject, ObjectStore } from './store.ts';
+import { readContent, type StoreContent } from './store-content.ts';
+import { stepsToKeep } from './training-steps.ts';
+
+/** What stays. A run stays where any of these says so; with neither `ageMs` nor `last` all do. */
+export interface KeepPolicy {
+  /** Runs that ended less than so long ago, in milliseconds. */
+  readonly ageMs: number | null;
+  /** The newest so many runs of each name. */
+  readonly last: number | null;
+  /** Whatever is younger than this stays, in milliseconds: work under way has made it. */
+  readonly graceMs: number;
+}
+
+/** What is not in the store and points into it: open workflows and schedules. */
+export type OutsideRoots = readonly unknown[];
+
+/** An object to delete, and what it is: `run`, `result` of a stage, `training step`, or the kind of an artifact. */
+export interface Doomed {
+  readonly key: string;
+  readonly bytes: number;
+  readonly kind: string;
+}
+
+export interface GcPlan {
+  readonly keptRuns: readonly string[];
+  /** In the order in which they go: what names others first, so that nothing ever names what is gone. */
+  readonly doomed: readonly Doomed[];
+  /** Objects that stay. */
+  readonly staying: { readonly objects: number; readonly bytes: number };
+  /** The store's newest object when it was looked at. */
+  readonly seenUntil: Date;
+}
+
+/**
+ * Finds what no kept run, model, schedule or open workflow refers to, however many steps away. Reads the listing, every
+ * manifest and the small JSON artifacts that name others; deletes nothing.
+ */
+export async function planGc(
+  store: ObjectStore,
+  policy: KeepPolicy,
+  roots: OutsideRoots,
+  nowMs = Date.now(),
+): Promise<GcPlan> {
+  const content = await readContent(store);
+  const isYoung = ({ modified }: ListedObject): boolean => nowMs - modified.getTime() < policy.graceMs;
+  const keptRuns = runsToKeep(content, policy, nowMs);
+  const live = new Live(store);
+
+  await live.add(roots);
+  // Registry entries, and whatever samflow does not know: what it names stays.
+  for (const { value } of content.others) await live.add(value);
+  const used = new Set<string>();
+  for (const { id, values, uses } of content.runs) {
+    if (!keptRuns.has(id)) continue;
+    await live.add(values);
+    for (const key of uses) used.add(key);
+  }
+  for (const entry of content.manifests) {
+    if (used.has(entry.object.key) || isYoung(entry.object)) await live.add(entry.manifest);
+  }
+  // A result whose artifacts all stay is worth keeping, and so is what it was made of where it says so (a report does).
+  for (let before = -1; before < live.size; ) {
+    before = live.size;
+    for (const { manifest } of content.manifests) if (stays(manifest?.value, live)) await live.add(manifest);
+  }
+  const results = new Set(
+    content.manifests.flatMap(({ object, manifest }) =>
+      used.has(object.key) || isYoung(object) || stays(manifest?.value, live) ? [object.key] : [],
+    ),
+  );
+  const steps = await stepsToKeep(content, store, {
+    results,
+    isLive: (ref) => live.has(ref),
+    isKept: (object) => isYoung(object) || (policy.ageMs !== null && nowMs - object.modified.getTime() < policy.ageMs),
+  });
+  for (const { step, object } of content.chains.flatMap((chain) => chain.steps)) {
+    if (steps.has(object.key) && step) await live.add(step);
+  }
+
+  const kinds = kindsIn(content);
+  const doomed: Doomed[] = [];
+  const doom = ({ key, bytes }: ListedObject, kind: string): void => void doomed.push({ key, bytes, kind });
+  for (const { id, objects } of content.runs) {
+    if (!keptRuns.has(id)) for (const object of objects) if (!isYoung(object)) doom(object, 'run');
+  }
+  for (const { object } of content.manifests) if (!results.has(object.key)) doom(object, 'result');
+  for (const { head, steps: chain } of content.chains) {
+    const gone = chain.filter(({ object }) => !steps.has(object.key));
+    if (head && gone.length === chain.length && !isYoung(head)) doom(head, 'training step');
+    for (const { object } of gone) if (!isYoung(object)) doom(object, 'training step');
+  }
+  for (const object of content.blobs) {
+    if (!live.hasKey(object.key) && !isYoung(object)) doom(object, kinds.get(object.key) ?? 'other');
+  }
+  const bytes = doomed.reduce((sum, item) => sum + item.bytes, 0);
+  return {
+    keptRuns: [...keptRuns].sort(),
+    doomed,
+    staying: { objects: content.objects - doomed.length, bytes: content.bytes - bytes },
+    seenUntil: content.newest,
+  };
+}
+
+/** Objects deleted in one go: between two, a command that is told to stop stops. */
+const BATCH = 1000;
+
+/**
+ * Deletes what a plan says, what names others first. Killed in the middle it leaves objects that nothing names: the next plan
+ * finds them. Before artifacts go it looks again at what has come since: `rootsNow`, and results that name them anew.
+ */
+export async function collect(
+  store: ObjectStore,
+  { doomed, seenUntil }: GcPlan,
+  rootsNow: () => Promise<OutsideRoots>,
+  { signal, onProgress }: { signal?: AbortSignal; onProgress?: (done: number) => void } = {},
+): Promise<Doomed[]> {
+  const isArtifact = ({ key }: Doomed): boolean => key.startsWith('cas/');
+  const deleted: Doomed[] = [];
+  const remove = async (items: readonly Doomed[]): Promise<void> => {
+    for (let from = 0; from < items.length; from += BATCH) {
+      signal?.throwIfAborted();
+      const batch = items.slice(from, from + BATCH);
+      await store.deleteMany(batch.map(({ key }) => key));
+      deleted.push(...batch);
+      onProgress?.(deleted.length);
+    }
+  };
+  await remove(doomed.filter((item) => !isArtifact(item)));
+  const live = new Live(store);
+  await live.add(await rootsNow());
+  await live.add(await manifestsSince(store, seenUntil));
+  await remove(doomed.filter((item) => isArtifact(item) && !live.hasKey(item.key)));
+  return deleted;
+}
+
+async function manifestsSince(store: ObjectStore, since: Date): Promise<unknown[]> {
+  const keys: string[] = [];
+  for await (const { key, modified } of store.list('memo/')) if (modified >= since) keys.push(key);
+  return inParallel(keys, async (key) => {
+    const object = await store.get(key);
+    return object && readManifest(object.bytes, key);
+  });
+}
+
+const stays = (value: unknown, live: Live): boolean => {
+  const refs = artifactRefsIn(value);
+  // One that names nothing names nothing that is gone.
+  return refs.every((ref) => live.has(ref));
+};
+
+function runsToKeep({ runs, others }: StoreContent, { ageMs, last }: KeepPolicy, nowMs: number): Set<string> {
+  const kept = new Set<string>();
+  if (ageMs === null && last === null) for (const { id } of runs) kept.add(id);
+  // The run that made a champion is asked for by the model's name.
+  for (const { value } of others) if (typeof value?.run === 'string') kept.add(value.run);
+  const byName = Map.groupBy(
+    [...runs].sort((a, b) => b.ended.getTime() - a.ended.getTime()),
+    ({ name }) => name,
+  );
+  for (const group of byName.values()) {
+    for (const [at, { id, ended }] of group.entries()) {
+      const isRecent = ageMs !== null && nowMs - ended.getTime() < ageMs;
+      if (isRecent || (last !== null && at < last)) kept.add(id);
+    }
+  }
+  return kept;
+}
+
+function kindsIn({ manifests, chains, runs }: StoreContent): Map<string, string> {
+  const kinds = new Map<string, string>();
+  const refs = artifactRefsIn([
+    manifests.map(({ manifest }) => manifest),
+    chains.map(({ steps }) => steps.map(({ step }) => step)),
+    runs.map(({ values }) => values),
+  ]);
+  for (const { key, kind } of refs) kinds.set(key, kind);
+  return kinds;
+}
+
+/** Artifacts that hold pixels, weights or texts for people: nothing is named in them. Any other kind is read, if it is JSON. */
+const LEAVES: ReadonlySet<string> = new Set(
+  'scan mask volume slices embeddings weights checkpoint report licence probability curves'.split(' '),
+);
+const LARGEST_JSON = 64 * 2 ** 20;
+
+/** What can be reached: artifacts, and those that they name. */
+class Live {
+  readonly #keys = new Set<string>();
+  readonly #store: ObjectStore;
+
+  constructor(store: ObjectStore) {
+    this.#store = store;
+  }
+
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  has({ key }: ArtifactRef): boolean {
+    return this.#keys.has(key);
+  }
+
+  hasKey(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
+  /** Whatever a value refers to, however many artifacts away. */
+  async add(value: unknown): Promise<void> {
+    for (let refs = this.#fresh(value); refs.length > 0; ) {
+      for (const { key } of refs) this.#keys.add(key);
+      const inside = refs.filter(({ kind, bytes }) => !LEAVES.has(kind) && bytes <= LARGEST_JSON);
+      refs = this.#fresh(await inParallel(inside, (ref) => this.#read(ref)));
+    }
+  }
+
+  #fresh(value: unknown): ArtifactRef[] {
+    return artifactRefsIn(value).filter((ref) => !this.has(ref));
+  }
+
+  async #read({ key }: ArtifactRef): Promise<unknown> {
+    const object = await this.#store.get(key);
+    try {
+      return object && JSON.parse(Buffer.from(object.bytes).toString('utf8'));
+    } catch {
+      // No JSON: it names nothing.
+      return null;
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { StageAccount } from '../../lib/artifacts/explain.ts';
+import { type Finished, Home, lastJson, type Running, TINY } from '../helpers/cli.ts';
+
+const CONFIG = 'examples/phantom.yaml';
+const SETTINGS = [...TINY, '--set', 'training.epochs=1'];
+const RATE = ['--set', 'training.learningRate=1e-3'];
+
+/** One after the other: each run stands on what those before it have left in the store. */
+describe('what a run owes to those before it', () => {
+  let home: Home;
+  let dev: Running;
+  let first: string;
+
+  before(async () => {
+    home = await Home.make();
+    dev = home.start('dev');
+    await dev.until(/S3 +http/);
+    first = await run('--set', 'source.patients=3');
+  });
+  after(async () => {
+    await home.remove();
+    dev.child.kill('SIGKILL');
+  });
+
+  const ended = (finished: Finished): Finished => {
+    assert.equal(finished.code, 0, finished.stderr);
+    return finished;
+  };
+  const run = async (...how: string[]): Promise<string> =>
+    lastJson(ended(await home.run('run', CONFIG, ...SETTINGS, ...how, '--json'))).run;
+  /** [results made, results reused] by stage. */
+  const numbers = async (id: string): Promise<Record<string, [number, number]>> => {
+    const { stages } = lastJson(ended(await home.run('explain', id, '--json')));
+    return Object.fromEntries(stages.map(({ stage, ran, reused }: StageAccount) => [stage, [ran, reused]]));
+  };
+
+  it('another learning rate trains again and encodes nothing, and explain and why name it', async () => {
+    const second = await run('--set', 'source.patients=3', ...RATE);
+    const { download, convert, encode, 'fine-tune': tuned, evaluate } = await numbers(second);
+    assert.deepEqual([download, convert?.[0], encode?.[0], tuned, evaluate], [[0, 1], 0, 0, [1, 0], [1, 0]]);
+    const { stdout } = ended(await home.run('explain', second));
+    assert.match(stdout, new RegExp(`fine-tune +ran: training.learningRate 0.0005 → 0.001 \\(against ${first}`));
+    assert.match(stdout, new RegExp(`encode +reused, made by ${first}`));
+    const why = ended(await home.run('why', first, second));
+    assert.equal(why.stdout, 'fine-tune: training.learningRate 0.0005 → 0.001\n');
+  });
+
+  it('a new patient is the only one to be converted, sliced and encoded', async () => {
+    const more = await run('--set', 'source.patients=4');
+    const { convert, slice, encode } = await numbers(more);
+    assert.deepEqual(
+      [convert, slice],
+      [
+        [1, 3],
+        [1, 3],
+      ],
+    );
+    assert.ok(encode![0] > 0 && encode![1] === 3 * encode![0], `${encode}`);
+    const { difference } = lastJson(ended(await home.run('why', first, more, '--json')));
+    assert.deepEqual([difference.what, difference.stage, difference.only], ['patient', 'convert', 'b']);
+  });
+
+  it('nothing changed is nothing done, unless it is told: from a stage on, or everything', async () => {
+    const same = ['--set', 'source.patients=3'];
+    assert.equal(await run(...same), first);
+    assert.ok(Object.values(await numbers(first)).every(([ran]) => ran === 0));
+    await run(...same, '--from', 'evaluate');
+    const from = await numbers(first);
+    const worked = Object.entries(from).flatMap(([stage, [ran]]) => (ran > 0 ? [stage] : []));
+    assert.deepEqual(worked, ['evaluate', 'package', 'infer', 'report']);
+    await run(...same, '--force');
+    assert.ok(Object.values(await numbers(first)).every(([, reused]) => reused === 0));
+    assert.match((await home.run('explain', first)).stdout, /fine-tune +ran: it was told to\n/);
+  });
+});
