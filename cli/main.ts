@@ -155,6 +155,15 @@ function createProgram(done: (code: number) => void): Command {
     .requiredOption('--out <folder>', 'where the files go')
     .option('--json', 'end with one JSON object on stdout')
     .action(async (run, options) => done(await (await import('./commands/export.ts')).exportCommand(run, options)));
+  program
+    .command('gc')
+    .description('say what no run, model, schedule or open work refers to; with --yes, delete it')
+    .option('--keep <time>', 'keep runs that ended less than so long ago, e.g. 30d')
+    .option('--keep-last <number>', 'or that are among the newest so many of their name')
+    .option('--grace <time>', 'touch nothing that is younger', '24h')
+    .option('--yes', 'delete it')
+    .option('--json', 'end with one JSON object on stdout')
+    .action(async (options) => done(await (await import('./commands/gc.ts')).gcCommand(options)));
   addSchedule(program, done);
   return program;
 }

@@ -7,7 +7,7 @@ import { stepsToKeep } from './training-steps.ts';
 
 /** What stays. A run stays where any of these says so; with neither `ageMs` nor `last` all do. */
 export interface KeepPolicy {
-  /** Runs that ended less than so long ago, in milliseconds. */
+  /** Runs that ended, and results that were made, less than so long ago, in milliseconds. */
   readonly ageMs: number | null;
   /** The newest so many runs of each name. */
   readonly last: number | null;
@@ -46,7 +46,10 @@ export async function planGc(
   nowMs = Date.now(),
 ): Promise<GcPlan> {
   const content = await readContent(store);
-  const isYoung = ({ modified }: ListedObject): boolean => nowMs - modified.getTime() < policy.graceMs;
+  const isWithin = (ms: number, { modified }: ListedObject): boolean => nowMs - modified.getTime() < ms;
+  const isYoung = (object: ListedObject): boolean => isWithin(policy.graceMs, object);
+  // Of runs that have failed or were cancelled nothing is recorded: what they made stays as long as a run would.
+  const isRecent = (object: ListedObject): boolean => isWithin(Math.max(policy.graceMs, policy.ageMs ?? 0), object);
   const keptRuns = runsToKeep(content, policy, nowMs);
   const live = new Live(store);
 
@@ -60,7 +63,7 @@ export async function planGc(
     for (const key of uses) used.add(key);
   }
   for (const entry of content.manifests) {
-    if (used.has(entry.object.key) || isYoung(entry.object)) await live.add(entry.manifest);
+    if (used.has(entry.object.key) || isRecent(entry.object)) await live.add(entry.manifest);
   }
   // A result whose artifacts all stay is worth keeping, and so is what it was made of where it says so (a report does).
   for (let before = -1; before < live.size; ) {
@@ -69,13 +72,13 @@ export async function planGc(
   }
   const results = new Set(
     content.manifests.flatMap(({ object, manifest }) =>
-      used.has(object.key) || isYoung(object) || stays(manifest?.value, live) ? [object.key] : [],
+      used.has(object.key) || isRecent(object) || stays(manifest?.value, live) ? [object.key] : [],
     ),
   );
   const steps = await stepsToKeep(content, store, {
     results,
     isLive: (ref) => live.has(ref),
-    isKept: (object) => isYoung(object) || (policy.ageMs !== null && nowMs - object.modified.getTime() < policy.ageMs),
+    isKept: isRecent,
   });
   for (const { step, object } of content.chains.flatMap((chain) => chain.steps)) {
     if (steps.has(object.key) && step) await live.add(step);
@@ -153,21 +156,24 @@ const stays = (value: unknown, live: Live): boolean => {
 };
 
 function runsToKeep({ runs, others }: StoreContent, { ageMs, last }: KeepPolicy, nowMs: number): Set<string> {
-  const kept = new Set<string>();
-  if (ageMs === null && last === null) for (const { id } of runs) kept.add(id);
   // The run that made a champion is asked for by the model's name.
-  for (const { value } of others) if (typeof value?.run === 'string') kept.add(value.run);
-  const byName = Map.groupBy(
-    [...runs].sort((a, b) => b.ended.getTime() - a.ended.getTime()),
-    ({ name }) => name,
-  );
-  for (const group of byName.values()) {
-    for (const [at, { id, ended }] of group.entries()) {
-      const isRecent = ageMs !== null && nowMs - ended.getTime() < ageMs;
-      if (isRecent || (last !== null && at < last)) kept.add(id);
-    }
+  const kept = new Set(others.flatMap(({ value }) => runsIn(value)));
+  const seen = new Map<string, number>();
+  for (const { id, name, ended } of [...runs].sort((a, b) => b.ended.getTime() - a.ended.getTime())) {
+    const newer = seen.get(name) ?? 0;
+    seen.set(name, newer + 1);
+    const isRecent = ageMs !== null && nowMs - ended.getTime() < ageMs;
+    if (isRecent || (last !== null && newer < last) || (ageMs === null && last === null)) kept.add(id);
   }
   return kept;
+}
+
+/** Every `run` that a registry entry names, at any depth. */
+function runsIn(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, member]) =>
+    name === 'run' && typeof member === 'string' ? [member] : runsIn(member),
+  );
 }
 
 function kindsIn({ manifests, chains, runs }: StoreContent): Map<string, string> {

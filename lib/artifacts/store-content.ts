@@ -28,7 +28,7 @@ export interface StoreContent {
   readonly manifests: readonly { readonly object: ListedObject; readonly manifest: Manifest | null }[];
   readonly blobs: readonly ListedObject[];
   /** Registry entries, and objects that samflow does not know. */
-  readonly others: readonly { readonly value: { readonly run?: unknown } | null }[];
+  readonly others: readonly { readonly value: unknown }[];
   readonly objects: number;
   readonly bytes: number;
   readonly newest: Date;

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { StageAccount } from '../../lib/artifacts/explain.ts';
+import { phantomFiles } from '../../lib/dataset/phantom.ts';
 import { type Finished, Home, lastJson, type Running, TINY } from '../helpers/cli.ts';
 
 const CONFIG = 'examples/phantom.yaml';
@@ -73,5 +76,30 @@ describe('what a run owes to those before it', () => {
     await run(...same, '--force');
     assert.ok(Object.values(await numbers(first)).every(([, reused]) => reused === 0));
     assert.match((await home.run('explain', first)).stdout, /fine-tune +ran: it was told to\n/);
+  });
+
+  it('gc says what would go, deletes it when told to, and leaves a kept run whole', async () => {
+    const policy = ['gc', '--keep-last', '1', '--grace', '0', '--json'];
+    const planned = lastJson(ended(await home.run(...policy)));
+    assert.deepEqual([planned.deleted, planned.runs], [false, [first]]);
+    const again = lastJson(ended(await home.run(...policy)));
+    assert.deepEqual(again, planned);
+    const kinds = planned.kinds.map(({ kind }: { kind: string }) => kind);
+    for (const kind of ['run', 'result', 'training step', 'checkpoint', 'embeddings', 'weights', 'scan']) {
+      assert.ok(kinds.includes(kind), `${kind} in ${kinds}`);
+    }
+    const { deleted, objects, bytes } = lastJson(ended(await home.run(...policy, '--yes')));
+    assert.deepEqual([deleted, objects, bytes], [true, planned.objects, planned.bytes]);
+    assert.match((await home.run('gc', '--keep-last', '1', '--grace', '0')).stdout, /^Nothing to delete: 1 run/);
+
+    assert.equal(await run('--set', 'source.patients=3'), first);
+    assert.ok(Object.values(await numbers(first)).every(([ran]) => ran === 0));
+    const scan = join(home.dir, 'scan.nii.gz');
+    await writeFile(scan, phantomFiles(1, 99)[0]!.bytes);
+    const mask = join(home.dir, 'mask.nii.gz');
+    assert.equal(
+      lastJson(ended(await home.run('infer', scan, '--run', first, '-o', mask, '--json'))).status,
+      'completed',
+    );
   });
 });
