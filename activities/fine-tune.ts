@@ -1,3 +1,4 @@
+import type { ArtifactRef } from '../contracts/artifact.ts';
 import { MESSAGES } from '../contracts/messages.ts';
 import {
   type EncodedPatient,
@@ -12,6 +13,7 @@ import { fineTune } from '../lib/training/fine-tune.ts';
 import { imageInput } from '../lib/training/mask-training.ts';
 import type { TrainingSlice } from '../lib/training/samples.ts';
 import { type Attempt, activity } from './activity.ts';
+import { branchCheckpoint } from './branch.ts';
 import { openCheckpointChain } from './checkpoint-chain.ts';
 import type { ActivityDeps } from './deps.ts';
 import { encodedDigests, readEmbeddings } from './encoded.ts';
@@ -29,7 +31,9 @@ type Result = Omit<FineTuneResult, 'reused' | 'seconds'>;
  */
 export const createFineTune = (deps: ActivityDeps, sessions: Sessions) =>
   activity(FineTuneInput, async (input, attempt): Promise<FineTuneResult> => {
-    const identity = identityOf(input);
+    const own = identityOf(input);
+    const branch = input.branch && (await branchCheckpoint(input.branch, own, deps.store));
+    const identity = branch ? branched(own, input.branch!.epoch, branch) : own;
     const { value, ...outcome } = await deps.artifacts.memo({
       ...identity,
       schema: Result,
@@ -37,7 +41,8 @@ export const createFineTune = (deps: ActivityDeps, sessions: Sessions) =>
       by: attempt.by,
       compute: async () => {
         await sessions.release();
-        return train(input, chainKey(memoKey(identity), attempt.by.token), deps, sessions, attempt);
+        const key = chainKey(memoKey(identity), attempt.by.token);
+        return train(input, key, branch ?? null, deps, sessions, attempt);
       },
     });
     return { ...value, ...outcome };
@@ -55,9 +60,16 @@ function identityOf({ model, train, val, prompts, training }: Input): MemoIdenti
   };
 }
 
+/** A branch's result is its own: the checkpoint that it goes on from is part of what decides it. */
+const branched = ({ parameters, ...rest }: MemoIdentity, epoch: number, { sha256 }: ArtifactRef): MemoIdentity => ({
+  ...rest,
+  parameters: { ...(parameters as object), branch: { epoch, checkpoint: sha256 } },
+});
+
 async function train(
   { model, train, val, prompts, training }: Input,
   key: string,
+  branch: ArtifactRef | null,
   deps: ActivityDeps,
   sessions: Sessions,
   attempt: Attempt,
@@ -73,13 +85,14 @@ async function train(
   // Not before: another run may be at this training too, and is fenced out from here on.
   const chain = await openCheckpointChain(deps, key);
   const progress = openProgress(attempt);
-  let checkpoint = chain.last?.checkpoint ?? null;
+  let checkpoint = chain.last?.checkpoint ?? branch;
+  const resume = chain.last?.bytes ?? (branch && (await artifacts.get(branch)));
   const { jitter, jitterPixels } = prompts;
   const trained = await fineTune({
     ...data,
     settings: { ...training, jitter, jitterPixels },
     session: sessions.options(model),
-    ...(chain.last && { resume: chain.last.bytes }),
+    ...(resume && { resume }),
     signal,
     onStatus: (status) => progress.show({ ...status, checkpoint }),
     onCheckpoint: async (bytes, step) => {

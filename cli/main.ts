@@ -104,6 +104,17 @@ function createProgram(done: (code: number) => void): Command {
     .option('--json', 'end with one JSON object on stdout')
     .action(async (run, options) => done(await (await import('./commands/status.ts')).statusCommand(run, options)));
   program
+    .command('rerun')
+    .description('start a new run of a finished one, from a stage or from a checkpoint on')
+    .argument('<run>', 'id that `run` has printed')
+    .addOption(new Option('--from <stage>', 'do this stage and those after it again').choices(STAGES))
+    .option('--at-epoch <number>', 'train on from the checkpoint at the end of this epoch')
+    .option('--set <key=value>', 'change a setting, e.g. training.learningRate=1e-4 (repeatable)', collect)
+    .option('--detach', 'start it and leave it to itself')
+    .option('--keep', 'leave servers and workers running')
+    .option('--json', 'end with one JSON object on stdout')
+    .action(async (run, options) => done(await (await import('./commands/rerun.ts')).rerunCommand(run, options)));
+  program
     .command('explain')
     .description('say of each stage of a run why it worked, or whose work it reused')
     .argument('<run>', 'id that `run` has printed')

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ArtifactRef, PatientKey } from './artifact.ts';
+import { Branch } from './branch.ts';
 import {
   DeviceConfig,
   EvaluationConfig,
@@ -48,6 +49,8 @@ export const PipelineInput = z.strictObject({
   settings: RunSettings,
   /** Works again from a stage on, whatever the store holds. */
   fresh: Fresh.optional(),
+  /** Trains on from a checkpoint of another run. */
+  branch: Branch.optional(),
 });
 export type PipelineInput = z.infer<typeof PipelineInput>;
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ArtifactRef, PatientKey } from './artifact.ts';
+import { Branch } from './branch.ts';
 import {
   DatasetConfig,
   DeviceConfig,
@@ -186,6 +187,7 @@ export const FineTuneInput = z.strictObject({
   val: z.array(EncodedPatient),
   prompts: PromptsConfig,
   training: TrainingConfig,
+  branch: Branch.optional(),
 });
 export type FineTuneInput = z.infer<typeof FineTuneInput>;
 /** Heartbeat details of fine-tune: a pointer and the figures that a person wants to see, never data. */

@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npx samflow dev': 'test/cli/session.service.test.ts',
   'npx samflow status': 'test/cli/session.service.test.ts',
   'npx samflow explain': 'test/cli/lineage.service.test.ts',
+  'npx samflow rerun': 'test/cli/lineage.service.test.ts',
   'npx samflow gc': 'test/cli/lineage.service.test.ts',
   'npx samflow why': 'test/cli/lineage.service.test.ts',
   'npx samflow inspect': 'test/cli/inspect.test.ts',

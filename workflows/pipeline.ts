@@ -57,7 +57,7 @@ export async function pipelineWorkflow(input: PipelineInput): Promise<PipelineRe
 }
 
 async function pipeline(input: PipelineInput, board: Board): Promise<PipelineResult> {
-  const { name, target, settings } = input;
+  const { name, target, settings, branch } = input;
   const { slices, prompts, training, evaluation } = settings;
   const run = workflowInfo().workflowId;
   const lineage = openLineage();
@@ -84,7 +84,11 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   board.begin('fine-tune', 1);
   const tuned = await board.unit(
     'fine-tune',
-    fineTune({ model, train: pick(groups.train), val: pick(groups.val), prompts, training, ...again('fine-tune') }),
+    fineTune({
+      ...{ model, train: pick(groups.train), val: pick(groups.val), prompts, training },
+      ...again('fine-tune'),
+      ...(branch && { branch }),
+    }),
   );
   lineage.add('fine-tune', [tuned.weights], tuned);
   const { weights } = tuned;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { StageAccount } from '../../lib/artifacts/explain.ts';
@@ -7,7 +7,7 @@ import { phantomFiles } from '../../lib/dataset/phantom.ts';
 import { type Finished, Home, lastJson, type Running, TINY } from '../helpers/cli.ts';
 
 const CONFIG = 'examples/phantom.yaml';
-const SETTINGS = [...TINY, '--set', 'training.epochs=1'];
+const SETTINGS = [...TINY, '--set', 'training.epochs=2'];
 const RATE = ['--set', 'training.learningRate=1e-3'];
 
 /** One after the other: each run stands on what those before it have left in the store. */
@@ -78,10 +78,26 @@ describe('what a run owes to those before it', () => {
     assert.match((await home.run('explain', first)).stdout, /fine-tune +ran: it was told to\n/);
   });
 
+  it('a rerun branches from the end of an epoch, with another rate, and says so', async () => {
+    const rerun = ['rerun', first, '--from', 'fine-tune', '--at-epoch', '1'];
+    const branched = ended(await home.run(...rerun, '--set', 'training.learningRate=1e-4', '--json'));
+    const { run: branch, status } = lastJson(branched);
+    assert.equal(status, 'completed');
+    assert.notEqual(branch, first);
+    const { slice, encode, 'fine-tune': tuned } = await numbers(branch);
+    assert.deepEqual([slice?.[0], encode?.[0], tuned], [0, 0, [1, 0]]);
+    const { stdout } = ended(await home.run('explain', branch));
+    assert.match(stdout, /fine-tune +ran: .*branch nothing → \{"checkpoint":"[0-9a-f]+…/);
+    const refused = await home.run(...rerun, '--set', 'training.loss=dice');
+    assert.match(refused.stderr, /--set training\.loss: found .*\[BRANCH_DIFFERS\]/);
+    assert.match((await home.run('rerun', first, '--at-epoch', '3')).stderr, /a training of 2 epochs/);
+  });
+
   it('gc says what would go, deletes it when told to, and leaves a kept run whole', async () => {
     const policy = ['gc', '--keep-last', '1', '--grace', '0', '--json'];
     const planned = lastJson(ended(await home.run(...policy)));
-    assert.deepEqual([planned.deleted, planned.runs], [false, [first]]);
+    assert.equal(planned.deleted, false);
+    assert.equal(planned.runs.length, 1);
     const again = lastJson(ended(await home.run(...policy)));
     assert.deepEqual(again, planned);
     const kinds = planned.kinds.map(({ kind }: { kind: string }) => kind);
@@ -92,13 +108,15 @@ describe('what a run owes to those before it', () => {
     assert.deepEqual([deleted, objects, bytes], [true, planned.objects, planned.bytes]);
     assert.match((await home.run('gc', '--keep-last', '1', '--grace', '0')).stdout, /^Nothing to delete: 1 run/);
 
-    assert.equal(await run('--set', 'source.patients=3'), first);
-    assert.ok(Object.values(await numbers(first)).every(([ran]) => ran === 0));
+    const [kept] = planned.runs;
+    assert.ok(Object.values(await numbers(kept)).length > 0);
+    const status = lastJson(ended(await home.run('status', kept, '--json')));
+    assert.ok((await stat(status.report)).size > 10_000);
     const scan = join(home.dir, 'scan.nii.gz');
     await writeFile(scan, phantomFiles(1, 99)[0]!.bytes);
     const mask = join(home.dir, 'mask.nii.gz');
     assert.equal(
-      lastJson(ended(await home.run('infer', scan, '--run', first, '-o', mask, '--json'))).status,
+      lastJson(ended(await home.run('infer', scan, '--run', kept, '-o', mask, '--json'))).status,
       'completed',
     );
   });
