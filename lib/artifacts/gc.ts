@@ -159,12 +159,21 @@ function runsToKeep({ runs, others }: StoreContent, { ageMs, last }: KeepPolicy,
   // The run that made a champion is asked for by the model's name.
   const kept = new Set(others.flatMap(({ value }) => runsIn(value)));
   const seen = new Map<string, number>();
-  for (const { id, name, ended } of [...runs].sort((a, b) => b.ended.getTime() - a.ended.getTime())) {
+  const ids = new Set(runs.map(({ id }) => id));
+  // A run that another one has started (a fold, say) stays with that one, and is none of its own.
+  const ownerOf = (id: string): string | null => {
+    const owner = id.slice(0, Math.max(0, id.lastIndexOf('/')));
+    return ids.has(owner) ? owner : null;
+  };
+  for (const { id, name, ended } of runs
+    .filter(({ id }) => ownerOf(id) === null)
+    .sort((a, b) => b.ended.getTime() - a.ended.getTime())) {
     const newer = seen.get(name) ?? 0;
     seen.set(name, newer + 1);
     const isRecent = ageMs !== null && nowMs - ended.getTime() < ageMs;
     if (isRecent || (last !== null && newer < last) || (ageMs === null && last === null)) kept.add(id);
   }
+  for (const { id } of runs) if (kept.has(ownerOf(id) ?? '')) kept.add(id);
   return kept;
 }
 

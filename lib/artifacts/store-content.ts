@@ -10,7 +10,7 @@ export interface StoredRun {
   readonly objects: readonly ListedObject[];
   /** The objects' JSON. */
   readonly values: readonly unknown[];
-  /** Keys of the results that it used. */
+  /** Keys of the results that it used, and of the training that it branched from. */
   readonly uses: readonly string[];
 }
 
@@ -80,11 +80,13 @@ function runOf(id: string, objects: readonly ListedObject[], values: readonly Js
   const lineage = values.find((value) => value?.uses !== undefined);
   const names = values.map((value) => value?.name ?? (value?.input as Json)?.name);
   const uses = (lineage?.uses as { key?: unknown }[] | undefined) ?? [];
+  // Whoever asks for a branch again asks for what it branched from.
+  const { of } = (lineage?.input as { branch?: { of?: unknown } } | undefined)?.branch ?? {};
   return {
     ...{ id, objects, values },
     name: String(names.find((name) => name !== undefined) ?? id),
     ended: new Date(Math.max(...objects.map(({ modified }) => modified.getTime()))),
-    uses: uses.map(({ key }) => String(key)),
+    uses: [...uses.map(({ key }) => key), ...(of === undefined ? [] : [of])].map(String),
   };
 }
 

@@ -48,7 +48,7 @@ export async function tinyRun(run: string, how: TinyRun, store: ObjectStore): Pr
     return kinds.map((kind) => value[kind]!);
   };
 
-  const config = RunConfig.parse(smallRun(run));
+  const config = RunConfig.parse(smallRun(run.replace('/', '-')));
   const { name, dataset, split, model, device, slices, prompts, training, evaluation } = config;
   const spec = await artifacts.putJson('dataset-spec', { source: config.source, dataset });
   const settings = { split, model, device, slices, prompts, training: { ...training, learningRate }, evaluation };

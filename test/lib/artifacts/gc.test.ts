@@ -102,6 +102,29 @@ describe('garbage collection', () => {
     assert.deepEqual((await plan({ ageMs: null, last: 0 } as never)).keptRuns, []);
   });
 
+  it('counts the runs that a run has started as part of that one', async () => {
+    const named = async (id: string, daysAgo: number): Promise<void> => {
+      await run(id, daysAgo);
+      const lineage = await json(`runs/${id}/lineage.json`);
+      const input = { ...lineage.input, name: 'lungs' };
+      await store.put(`runs/${id}/lineage.json`, Buffer.from(JSON.stringify({ ...lineage, input })));
+    };
+    for (const id of ['a/fold-1', 'a/fold-2', 'a', 'b/fold-1', 'b/fold-2', 'b']) await named(id, id < 'b' ? 30 : 20);
+    assert.deepEqual((await plan({ ageMs: null, last: 1 } as never)).keptRuns, ['b', 'b/fold-1', 'b/fold-2']);
+    assert.deepEqual((await plan({ ageMs: 25 * DAY_MS })).keptRuns, ['b', 'b/fold-1', 'b/fold-2']);
+  });
+
+  it('keeps the training that a kept run has branched from', async () => {
+    const old = await run('old', 20);
+    const kept = await run('kept', 2, { learningRate: 1e-3 });
+    const of = old.uses.find(({ key }) => key.includes('/fine-tune/'))!.key;
+    const input = { ...kept.input, branch: { of, epoch: 1 } };
+    await store.put('runs/kept/lineage.json', Buffer.from(JSON.stringify({ ...kept, input })));
+    await all();
+    assert.ok(await store.head(of));
+    await assertWhole();
+  });
+
   it('leaves alone what is younger than the time of grace, and what that is made of', async () => {
     await run('old', 20);
     store.delete('runs/old/lineage.json');
