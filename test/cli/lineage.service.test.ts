@@ -112,6 +112,9 @@ describe('what a run owes to those before it', () => {
     assert.ok(Object.values(await numbers(kept)).length > 0);
     const status = lastJson(ended(await home.run('status', kept, '--json')));
     assert.ok((await stat(status.report)).size > 10_000);
+    const rerun = lastJson(ended(await home.run('rerun', kept, '--json'))).run;
+    const worked = Object.entries(await numbers(rerun)).flatMap(([stage, [ran]]) => (ran > 0 ? [stage] : []));
+    assert.deepEqual(worked, ['report']);
     const scan = join(home.dir, 'scan.nii.gz');
     await writeFile(scan, phantomFiles(1, 99)[0]!.bytes);
     const mask = join(home.dir, 'mask.nii.gz');

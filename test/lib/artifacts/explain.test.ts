@@ -67,6 +67,12 @@ describe('the account of a run', () => {
     assert.match(text, /^fine-tune +ran: other embeddings of encode/m);
   });
 
+  it('takes no patient for what was made of another one', async () => {
+    const { text } = await lastOf({ scans: { 'p-000000000009': 'another' } }, { scans: SCANS });
+    assert.match(text, /^convert +ran 3 of 3: nothing like it was made before$/m);
+    assert.match(text, /^encode +ran 3 of 3: nothing like it was made before$/m);
+  });
+
   it('says so where it was told to work again, and where a result was lost', async () => {
     const { stages } = await lastOf({ scans: SCANS }, { scans: SCANS, token: 'again' });
     const forced = stages.filter(({ stage }) => stage !== 'report');
