@@ -139,7 +139,10 @@ describe('garbage collection', () => {
       compute: async () => ({ weights, from: value.embeddings }),
     });
     const { doomed } = await all();
-    assert.ok(!doomed.some(({ key }) => key === value.embeddings.key));
+    assert.equal(
+      doomed.some(({ key }) => key === value.embeddings.key),
+      false,
+    );
     await assertThere([weights, value.embeddings]);
     await assertWhole();
   });
