@@ -198,7 +198,7 @@ function kindsIn({ manifests, chains, runs }: StoreContent): Map<string, string>
 
 /** Artifacts that hold pixels, weights or texts for people: nothing is named in them. Any other kind is read, if it is JSON. */
 const LEAVES: ReadonlySet<string> = new Set(
-  'scan mask volume slices embeddings weights checkpoint report licence probability curves'.split(' '),
+  'scan mask volume slices embeddings weights checkpoint predictions report licence probability curves'.split(' '),
 );
 const LARGEST_JSON = 64 * 2 ** 20;
 
