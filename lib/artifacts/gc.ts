@@ -1,4 +1,4 @@
-import type { ArtifactRef } from '../../contracts/artifact.ts';
+import { Live } from './live.ts';
 import { artifactRefsIn, readManifest } from './manifest.ts';
 import { inParallel } from './manifests.ts';
 import type { ListedObject, ObjectStore } from './store.ts';
@@ -155,7 +155,8 @@ const stays = (value: unknown, live: Live): boolean => {
   return refs.every((ref) => live.has(ref));
 };
 
-function runsToKeep({ runs, others }: StoreContent, { ageMs, last }: KeepPolicy, nowMs: number): Set<string> {
+function runsToKeep({ runs, others }: StoreContent, policy: KeepPolicy, nowMs: number): Set<string> {
+  const { ageMs, last, graceMs } = policy;
   // The run that made a champion is asked for by the model's name.
   const kept = new Set(others.flatMap(({ value }) => runsIn(value)));
   const seen = new Map<string, number>();
@@ -165,12 +166,11 @@ function runsToKeep({ runs, others }: StoreContent, { ageMs, last }: KeepPolicy,
     const owner = id.slice(0, Math.max(0, id.lastIndexOf('/')));
     return ids.has(owner) ? owner : null;
   };
-  for (const { id, name, ended } of runs
-    .filter(({ id }) => ownerOf(id) === null)
-    .sort((a, b) => b.ended.getTime() - a.ended.getTime())) {
+  const own = runs.filter(({ id }) => ownerOf(id) === null);
+  for (const { id, name, ended } of own.sort((a, b) => b.ended.getTime() - a.ended.getTime())) {
     const newer = seen.get(name) ?? 0;
     seen.set(name, newer + 1);
-    const isRecent = ageMs !== null && nowMs - ended.getTime() < ageMs;
+    const isRecent = nowMs - ended.getTime() < Math.max(graceMs, ageMs ?? 0);
     if (isRecent || (last !== null && newer < last) || (ageMs === null && last === null)) kept.add(id);
   }
   for (const { id } of runs) if (kept.has(ownerOf(id) ?? '')) kept.add(id);
@@ -194,55 +194,4 @@ function kindsIn({ manifests, chains, runs }: StoreContent): Map<string, string>
   ]);
   for (const { key, kind } of refs) kinds.set(key, kind);
   return kinds;
-}
-
-/** Artifacts that hold pixels, weights or texts for people: nothing is named in them. Any other kind is read, if it is JSON. */
-const LEAVES: ReadonlySet<string> = new Set(
-  'scan mask volume slices embeddings weights checkpoint predictions report licence probability curves'.split(' '),
-);
-const LARGEST_JSON = 64 * 2 ** 20;
-
-/** What can be reached: artifacts, and those that they name. */
-class Live {
-  readonly #keys = new Set<string>();
-  readonly #store: ObjectStore;
-
-  constructor(store: ObjectStore) {
-    this.#store = store;
-  }
-
-  get size(): number {
-    return this.#keys.size;
-  }
-
-  has({ key }: ArtifactRef): boolean {
-    return this.#keys.has(key);
-  }
-
-  hasKey(key: string): boolean {
-    return this.#keys.has(key);
-  }
-
-  /** Whatever a value refers to, however many artifacts away. */
-  async add(value: unknown): Promise<void> {
-    for (let refs = this.#fresh(value); refs.length > 0; ) {
-      for (const { key } of refs) this.#keys.add(key);
-      const inside = refs.filter(({ kind, bytes }) => !LEAVES.has(kind) && bytes <= LARGEST_JSON);
-      refs = this.#fresh(await inParallel(inside, (ref) => this.#read(ref)));
-    }
-  }
-
-  #fresh(value: unknown): ArtifactRef[] {
-    return artifactRefsIn(value).filter((ref) => !this.has(ref));
-  }
-
-  async #read({ key }: ArtifactRef): Promise<unknown> {
-    const object = await this.#store.get(key);
-    try {
-      return object && JSON.parse(Buffer.from(object.bytes).toString('utf8'));
-    } catch {
-      // No JSON: it names nothing.
-      return null;
-    }
-  }
 }

@@ -102,6 +102,14 @@ describe('garbage collection', () => {
     assert.deepEqual((await plan({ ageMs: null, last: 0 } as never)).keptRuns, []);
   });
 
+  it('keeps a run that has just ended, with what it has reused, whatever the policy', async () => {
+    await run('old', 20);
+    const young = await run('young', 0.5, { learningRate: 1e-3 });
+    const policy = { ageMs: null, last: 0 } as never;
+    assert.deepEqual((await all(policy)).keptRuns, ['young']);
+    await assertThere(await madeBy(young));
+  });
+
   it('counts the runs that a run has started as part of that one', async () => {
     const named = async (id: string, daysAgo: number): Promise<void> => {
       await run(id, daysAgo);
