@@ -1,7 +1,8 @@
 import { Context } from '@temporalio/activity';
 import type { z } from 'zod';
 import { ArtifactRef, PatientKey } from '../contracts/artifact.ts';
-import { HEARTBEAT } from '../contracts/messages.ts';
+import { HEARTBEAT, runOf } from '../contracts/messages.ts';
+import type { Maker } from '../lib/artifacts/manifest.ts';
 import { isFault } from '../lib/fault.ts';
 import { framesOf } from './error-text.ts';
 import { type FailureSubject, toFailure } from './failures.ts';
@@ -12,10 +13,17 @@ export interface Attempt {
   readonly signal: AbortSignal;
   /** 1, 2, ... */
   readonly number: number;
+  /** For whom a memo's work is done, and whether it is to be done again. */
+  readonly by: Maker;
   /** What the next heartbeats carry: a pointer and figures, never data. */
   report(details: unknown): void;
   /** Sends a signal to the workflow. Best effort: what it tells is for people, so a failure changes nothing. */
   tell(signal: string, value: unknown): void;
+}
+
+/** What any activity's input may carry beside what its schema says: the token of a run that works again. */
+export interface Again {
+  readonly fresh?: string | undefined;
 }
 
 /**
@@ -27,8 +35,8 @@ export interface Attempt {
 export function activity<I extends z.ZodType, R>(
   schema: I,
   stage: (input: z.infer<I>, attempt: Attempt) => Promise<R>,
-): (input: z.input<I>) => Promise<R> {
-  return async (raw) => {
+): (input: z.input<I> & Again) => Promise<R> {
+  return async ({ fresh: token, ...raw }: z.input<I> & Again) => {
     // Held here, because in timers and abort listeners the activity's context is gone.
     const context = Context.current();
     let details: unknown;
@@ -36,6 +44,7 @@ export function activity<I extends z.ZodType, R>(
     const attempt: Attempt = {
       signal: context.cancellationSignal,
       number: context.info.attempt,
+      by: { run: runOf(context.info.workflowExecution?.workflowId ?? ''), ...(token !== undefined && { token }) },
       report: (value) => {
         details = value;
       },

@@ -7,9 +7,9 @@ const Result = ConvertResult.omit({ reused: true, seconds: true, patient: true }
 
 /** One patient's scan and mask onto the canonical grid. The result depends on the files' content, not on whose they are. */
 export const createConvert = ({ artifacts, compute }: ActivityDeps) =>
-  activity(ConvertInput, async ({ patient, files }, { signal }): Promise<ConvertResult> => {
+  activity(ConvertInput, async ({ patient, files }, { signal, by }): Promise<ConvertResult> => {
     const { image, mask, labels } = await artifacts.getJson(files, PatientFiles);
-    const { value, reused, seconds } = await artifacts.memo({
+    const { value, ...outcome } = await artifacts.memo({
       stage: 'convert',
       version: VERSION,
       // No names: they decide nothing, and manifests are read by people whom patients' names do not concern.
@@ -17,6 +17,7 @@ export const createConvert = ({ artifacts, compute }: ActivityDeps) =>
       inputs: [...image, ...(mask ? [mask] : [])].map(({ ref }) => ref.sha256),
       schema: Result,
       signal,
+      by,
       compute: async () => {
         const read = async ({ name, ref }: PatientFiles['image'][number]) => ({
           name,
@@ -27,5 +28,5 @@ export const createConvert = ({ artifacts, compute }: ActivityDeps) =>
         return { ...facts, volume: await artifacts.put('volume', bytes) };
       },
     });
-    return { patient, ...value, reused, seconds };
+    return { patient, ...value, ...outcome };
   });

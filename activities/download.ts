@@ -29,7 +29,7 @@ export const createDownload = (deps: ActivityDeps) =>
     const { source, dataset } = await deps.artifacts.getJson(spec, DatasetSpec);
     const listing = await openSource(source, { cacheDir: deps.cacheDir, signal: attempt.signal, access: deps.sources });
     try {
-      const { value, reused, seconds } = await deps.artifacts.memo<Result>({
+      const { value, ...outcome } = await deps.artifacts.memo<Result>({
         stage: 'download',
         version: VERSION,
         // Another secret gives other keys, so it is part of the identity; it shows itself as the pseudonym of a fixed word.
@@ -38,9 +38,10 @@ export const createDownload = (deps: ActivityDeps) =>
         schema: Result,
         compute: () => store(listing, dataset, secret, deps, attempt),
         signal: attempt.signal,
+        by: attempt.by,
       });
       const { stored, ...result } = value;
-      return { ...result, reused, seconds };
+      return { ...result, ...outcome };
     } finally {
       await listing.close();
     }

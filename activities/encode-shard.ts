@@ -26,15 +26,16 @@ export const createEncodeShard = ({ artifacts }: ActivityDeps, sessions: Session
     }
     return last.slices;
   };
-  return activity(EncodeShardInput, async ({ model, slices, from, to }, { signal }): Promise<EncodeShardResult> => {
+  return activity(EncodeShardInput, async ({ model, slices, from, to }, { signal, by }): Promise<EncodeShardResult> => {
     const runs = runsOf((await open(slices)).slice(from, to));
-    const { value, reused, seconds } = await artifacts.memo({
+    const { value, ...outcome } = await artifacts.memo({
       stage: 'encode',
       version: VERSION,
       parameters: { runs: runs.map(({ index, height, width }) => [index.length, height, width]) },
       inputs: [...runs.map(({ pixels }) => sha256Hex(pixels)), ...modelDigests(model)],
       schema: Result,
       signal,
+      by,
       compute: async () => {
         const encoder = await sessions.encoder(model);
         const rows = await encodeStacks(encoder, runs, signal);
@@ -44,7 +45,7 @@ export const createEncodeShard = ({ artifacts }: ActivityDeps, sessions: Session
         return { embeddings: await artifacts.put('embeddings', encodeSafetensors([[EMBEDDINGS, tensor]])) };
       },
     });
-    return { ...value, from, to, reused, seconds };
+    return { ...value, from, to, ...outcome };
   });
 };
 

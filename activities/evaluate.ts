@@ -24,7 +24,7 @@ export const createEvaluate = (deps: ActivityDeps, sessions: Sessions) =>
     const { model, weights, test, val, prompts, evaluation, structures } = input;
     const { box, minComponentPixels } = prompts;
     const keys = (patients: readonly EvaluatedPatient[]) => patients.map(({ patient }) => patient);
-    const { value, reused, seconds } = await artifacts.memo({
+    const { value, ...outcome } = await artifacts.memo({
       stage: 'evaluate',
       version: VERSION,
       parameters: { box, minComponentPixels, evaluation, structures, patients: keys(test), validation: keys(val) },
@@ -35,6 +35,7 @@ export const createEvaluate = (deps: ActivityDeps, sessions: Sessions) =>
       ],
       schema: Result,
       signal: attempt.signal,
+      by: attempt.by,
       compute: async () => {
         const predictor = new Predictor(deps, sessions, input, attempt);
         try {
@@ -44,7 +45,7 @@ export const createEvaluate = (deps: ActivityDeps, sessions: Sessions) =>
         }
       },
     });
-    return { ...value, reused, seconds };
+    return { ...value, ...outcome };
   });
 
 async function evaluate(

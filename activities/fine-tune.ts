@@ -1,3 +1,4 @@
+import type { ArtifactRef } from '../contracts/artifact.ts';
 import { MESSAGES } from '../contracts/messages.ts';
 import {
   type EncodedPatient,
@@ -6,7 +7,7 @@ import {
   FineTuneResult,
   type FineTuneInput as Input,
 } from '../contracts/stages.ts';
-import { type MemoIdentity, memoKey } from '../lib/artifacts/keys.ts';
+import { chainKey, type MemoIdentity, memoKey } from '../lib/artifacts/keys.ts';
 import { drawingOf } from '../lib/dataset/prompts.ts';
 import { slicesOf as slicesIn } from '../lib/dataset/slices.ts';
 import { decodeSlices } from '../lib/dataset/slices-record.ts';
@@ -14,6 +15,7 @@ import { fineTune } from '../lib/training/fine-tune.ts';
 import { imageInput } from '../lib/training/mask-training.ts';
 import type { TrainingSlice } from '../lib/training/samples.ts';
 import { type Attempt, activity } from './activity.ts';
+import { branchCheckpoint } from './branch.ts';
 import { epochsInChain, openCheckpointChain } from './checkpoint-chain.ts';
 import type { ActivityDeps } from './deps.ts';
 import { encodedDigests, readEmbeddings } from './encoded.ts';
@@ -32,19 +34,22 @@ type Result = Omit<FineTuneResult, 'reused' | 'seconds'>;
  */
 export const createFineTune = (deps: ActivityDeps, sessions: Sessions) =>
   activity(FineTuneInput, async (input, attempt): Promise<FineTuneResult> => {
-    const training = identityOf(input);
-    const chain = memoKey(training).replace(/^.*\/|\.json$/g, '');
+    const own = identityOf(input);
+    const branch = (input.branch && (await branchCheckpoint(input.branch, own, deps.store))) ?? null;
+    const training = branch ? branched(own, input.branch!.epoch, branch) : own;
+    const chain = chainKey(memoKey(training), attempt.by.token);
     const until = await lastEpoch(input, chain, deps);
-    const { value, reused, seconds } = await deps.artifacts.memo({
+    const { value, ...outcome } = await deps.artifacts.memo({
       ...(until === input.training.epochs ? training : endingWith(until, training)),
       schema: Result,
       signal: attempt.signal,
+      by: attempt.by,
       compute: async () => {
         await sessions.release();
-        return train(input, { key: chain, until }, deps, sessions, attempt);
+        return train(input, { key: chain, until, branch }, deps, sessions, attempt);
       },
     });
-    return { ...value, reused, seconds };
+    return { ...value, ...outcome };
   });
 
 /** The epoch after which this training ends, unless its patience does before. */
@@ -71,9 +76,15 @@ function identityOf({ model, train, val, prompts, training }: Input): MemoIdenti
   };
 }
 
+/** A branch's result is its own: the checkpoint that it goes on from is part of what decides it. */
+const branched = ({ parameters, ...rest }: MemoIdentity, epoch: number, { sha256 }: ArtifactRef): MemoIdentity => ({
+  ...rest,
+  parameters: { ...(parameters as object), branch: { epoch, checkpoint: sha256 } },
+});
+
 async function train(
   { model, train, val, prompts, training }: Input,
-  { key, until }: { readonly key: string; readonly until: number },
+  { key, until, branch }: { readonly key: string; readonly until: number; readonly branch: ArtifactRef | null },
   deps: ActivityDeps,
   sessions: Sessions,
   attempt: Attempt,
@@ -89,13 +100,14 @@ async function train(
   // Not before: another run may be at this training too, and is fenced out from here on.
   const chain = await openCheckpointChain(deps, key, until);
   const progress = openProgress(attempt);
-  let checkpoint = chain.last?.checkpoint ?? null;
+  let checkpoint = chain.last?.checkpoint ?? branch;
+  const resume = chain.last?.bytes ?? (branch && (await artifacts.get(branch)));
   const trained = await fineTune({
     ...data,
     settings: { ...training, ...drawingOf(prompts) },
     until,
     session: sessions.options(model),
-    ...(chain.last && { resume: chain.last.bytes }),
+    ...(resume && { resume }),
     signal,
     onStatus: (status) => progress.show({ ...status, checkpoint }),
     // Also when the signal has aborted: what this attempt leaves behind, the next one goes on from. The fence keeps order.

@@ -19,22 +19,23 @@ type Result = Omit<ImportModelResult, 'reused' | 'seconds'>;
 /** Puts a checkpoint in Hugging Face layout into the store, from wherever it is, once every tensor was checked by its header. */
 export const createImportModel = (deps: ActivityDeps) =>
   activity(ImportModelInput, async ({ checkpoint, ...how }, attempt): Promise<ImportModelResult> => {
-    const { signal, report } = attempt;
+    const { signal, by, report } = attempt;
     const place = await openPretrained(checkpoint, {
       ...{ modelsDir: deps.modelsDir, openBucket: deps.openBucket, cacheDir: deps.cacheDir, signal, ...deps.hub },
       onProgress: (file, doneBytes, totalBytes) => report({ fetching: file, doneBytes, totalBytes }),
     });
-    const { value, reused, seconds } = await deps.artifacts.memo({
+    const { value, ...outcome } = await deps.artifacts.memo({
       stage: 'import-model',
       version: VERSION,
       parameters: await fingerprintPretrained(place),
       inputs: [],
       schema: Result,
       signal,
+      by,
       compute: () => store(place, deps, attempt),
     });
     await place.discard();
-    return { model: await runAs(value.model, how, deps.artifacts), reused, seconds };
+    return { model: await runAs(value.model, how, deps.artifacts), ...outcome };
   });
 
 async function store(place: Place, { artifacts }: ActivityDeps, { signal, report }: Attempt): Promise<Result> {

@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { InferInput, InferResult, ModelPackage } from '../contracts/stages.ts';
 import { probabilityOfLogits } from '../lib/sam/post-process.ts';
 import { MaskDecoder, segmentSlices } from '../lib/training/decoder.ts';
@@ -20,14 +21,15 @@ export const createInfer = (deps: ActivityDeps, sessions: Sessions) =>
   activity(InferInput, async (input, attempt): Promise<InferResult> => {
     const { package: ref, patient, volume, probability = false } = input;
     const { artifacts, compute } = deps;
-    const { signal } = attempt;
-    const { value, reused, seconds } = await artifacts.memo({
+    const { signal, by } = attempt;
+    const { value, ...outcome } = await artifacts.memo<z.infer<typeof Result>>({
       stage: 'infer',
       version: VERSION,
       parameters: { probability },
       inputs: [ref.sha256, volume.sha256],
       schema: Result,
       signal,
+      by,
       compute: async () => {
         const model = await artifacts.getJson(ref, ModelPackage);
         const { slices, prompts, priors, structures, postProcess, evaluation: setting } = model;
@@ -51,7 +53,7 @@ export const createInfer = (deps: ActivityDeps, sessions: Sessions) =>
         };
       },
     });
-    return { patient, ...value, reused, seconds };
+    return { patient, ...value, ...outcome };
   });
 
 /** What the model finds in each plane, with probabilities where they are wanted. */

@@ -10,14 +10,15 @@ const Result = PoolResult.omit({ reused: true, seconds: true });
 
 /** The folds of a cross-validation as one test over all patients, with a report of its own. */
 export const createPool = ({ artifacts, compute }: ActivityDeps) =>
-  activity(PoolInput, async (input, { signal }): Promise<PoolResult> => {
-    const { value, reused, seconds } = await artifacts.memo({
+  activity(PoolInput, async (input, { signal, by }): Promise<PoolResult> => {
+    const { value, ...outcome } = await artifacts.memo({
       stage: 'pool',
       version: VERSION,
       parameters: input,
       inputs: input.folds.flatMap(({ split, evaluation }) => [split.sha256, evaluation.sha256]),
       schema: Result,
       signal,
+      by,
       compute: async () => {
         const folds: DividedFold[] = [];
         const evaluations: Evaluation[] = [];
@@ -40,5 +41,5 @@ export const createPool = ({ artifacts, compute }: ActivityDeps) =>
         return { crossValidation, report, metrics: { zeroShot, fineTuned }, summaries };
       },
     });
-    return { ...value, reused, seconds };
+    return { ...value, ...outcome };
   });

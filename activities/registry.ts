@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { FAILURES } from '../contracts/failure-codes.ts';
+import { lineageKey } from '../contracts/lineage.ts';
 import {
   Champion,
   ModelPackage,
@@ -48,8 +49,11 @@ export const createPromote = ({ artifacts }: ActivityDeps) =>
 
 /** Where the store keeps what a run gave; Temporal forgets it after its retention. */
 export const createRecordRun = ({ artifacts }: ActivityDeps) =>
-  activity(RecordRunInput, async ({ run, result }): Promise<void> => {
-    const key = `runs/${run}/result.json`;
-    const present = await artifacts.readPointer(key, RecordRunInput.shape.result);
-    await artifacts.writePointer(key, result, present?.etag ?? null);
+  activity(RecordRunInput, async ({ run, result, lineage }): Promise<void> => {
+    const write = async (key: string, value: unknown): Promise<void> => {
+      const present = await artifacts.readPointer(key, RecordRunInput.shape.result);
+      await artifacts.writePointer(key, value, present?.etag ?? null);
+    };
+    if (lineage !== undefined) await write(lineageKey(run), lineage);
+    await write(`runs/${run}/result.json`, result);
   });

@@ -1,4 +1,11 @@
-import { Curves, Evaluation, ReportInput, ReportResult } from '../contracts/stages.ts';
+import {
+  Curves,
+  Evaluation,
+  type InferResult,
+  ReportInput,
+  ReportResult,
+  type SplitResult,
+} from '../contracts/stages.ts';
 import type { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
 import { decodeSlices } from '../lib/dataset/slices-record.ts';
 import { pickSlices, pictureOf } from '../lib/report/pick-slices.ts';
@@ -12,25 +19,26 @@ const Result = ReportResult.pick({ report: true });
 
 /** One self-contained HTML file of what the run gave. */
 export const createReport = ({ artifacts, compute }: ActivityDeps) =>
-  activity(ReportInput, async (input, { signal }): Promise<ReportResult> => {
-    const { reused, seconds, value } = await artifacts.memo({
+  activity(ReportInput, async (input, { signal, by }): Promise<ReportResult> => {
+    const { value, ...outcome } = await artifacts.memo({
       stage: 'report',
       version: VERSION,
       parameters: stable(input),
       inputs: [input.evaluation.sha256, input.curves.sha256],
       schema: Result,
       signal,
+      by,
       compute: async () => {
         const html = await compute.run('report', await gather(input, artifacts), signal);
         return { report: await artifacts.put('report', html, 'text/html; charset=utf-8') };
       },
     });
-    return { ...value, reused, seconds };
+    return { ...value, ...outcome };
   });
 
 /** Whether something was reused differs from run to run; a report that says nothing else new is the same report. */
 function stable({ infer, split, ...input }: ReportInput): unknown {
-  const settle = <T extends { reused: boolean }>({ reused, ...rest }: T): Omit<T, 'reused'> => rest;
+  const settle = ({ reused, key, cause, ...rest }: SplitResult | InferResult): object => rest;
   return { ...input, infer: infer.map(settle), split: settle(split) };
 }
 

@@ -7,14 +7,15 @@ const Result = SliceResult.omit({ reused: true, seconds: true, patient: true });
 
 /** One patient's volume into the slices that hold the target, as grey pictures by the intensity window. */
 export const createSlice = ({ artifacts, compute }: ActivityDeps) =>
-  activity(SliceInput, async ({ patient, volume, slices: setting }, { signal }): Promise<SliceResult> => {
-    const { value, reused, seconds } = await artifacts.memo({
+  activity(SliceInput, async ({ patient, volume, slices: setting }, { signal, by }): Promise<SliceResult> => {
+    const { value, ...outcome } = await artifacts.memo({
       stage: 'slice',
       version: VERSION,
       parameters: setting,
       inputs: [volume.sha256],
       schema: Result,
       signal,
+      by,
       compute: async () => {
         const { bytes, ...facts } = await compute.run(
           'slice',
@@ -24,5 +25,5 @@ export const createSlice = ({ artifacts, compute }: ActivityDeps) =>
         return { ...facts, slices: await artifacts.put('slices', bytes) };
       },
     });
-    return { patient, ...value, reused, seconds };
+    return { patient, ...value, ...outcome };
   });

@@ -9,14 +9,15 @@ const Result = SplitResult.omit({ reused: true, seconds: true });
 
 /** Decides who trains, who validates and who tests, and proves that nobody does two of these. */
 export const createSplit = ({ artifacts, compute }: ActivityDeps) =>
-  activity(SplitInput, async ({ patients, split: setting }, { signal }): Promise<SplitResult> => {
-    const { value, reused, seconds } = await artifacts.memo({
+  activity(SplitInput, async ({ patients, split: setting }, { signal, by }): Promise<SplitResult> => {
+    const { value, ...outcome } = await artifacts.memo({
       stage: 'split',
       version: VERSION,
       parameters: { setting, patients: patients.map(({ slices, ...patient }) => patient) },
       inputs: patients.map(({ slices }) => slices.sha256),
       schema: Result,
       signal,
+      by,
       compute: async () => {
         const split = splitPatients(patients, setting);
         const audited = [];
@@ -28,5 +29,5 @@ export const createSplit = ({ artifacts, compute }: ActivityDeps) =>
         return { ...split, record: await artifacts.putJson('split', { setting, split, audit } satisfies SplitRecord) };
       },
     });
-    return { ...value, reused, seconds };
+    return { ...value, ...outcome };
   });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
-import { POOLS } from '../contracts/queues.ts';
+import { POOLS, STAGES } from '../contracts/queues.ts';
 import { EXIT } from './exit-codes.ts';
 import { MASK_FORMATS } from './infer-outputs.ts';
 import { Interrupted } from './interrupt.ts';
@@ -84,6 +84,8 @@ function createProgram(done: (code: number) => void): Command {
     .description('run the pipeline that a configuration describes; started again, it goes on where it stopped')
     .argument('<config>', 'YAML or JSON file')
     .option('--set <key=value>', 'change a setting, e.g. training.epochs=2 (repeatable)', collect)
+    .addOption(new Option('--from <stage>', 'do this stage and those after it again').choices(STAGES))
+    .option('--force', 'do every stage again')
     .option('--detach', 'start it and leave it to itself')
     .option('--keep', 'leave servers and workers running')
     .option('--json', 'end with one JSON object on stdout')
@@ -101,6 +103,30 @@ function createProgram(done: (code: number) => void): Command {
     .argument('[run]', 'id that `run`, `infer` or `schedule trigger` has given')
     .option('--json', 'end with one JSON object on stdout')
     .action(async (run, options) => done(await (await import('./commands/status.ts')).statusCommand(run, options)));
+  program
+    .command('rerun')
+    .description('start a new run of a finished one, from a stage or from a checkpoint on')
+    .argument('<run>', 'id that `run` has printed')
+    .addOption(new Option('--from <stage>', 'do this stage and those after it again').choices(STAGES))
+    .option('--at-epoch <number>', 'train on from the checkpoint at the end of this epoch')
+    .option('--set <key=value>', 'change a setting, e.g. training.learningRate=1e-4 (repeatable)', collect)
+    .option('--detach', 'start it and leave it to itself')
+    .option('--keep', 'leave servers and workers running')
+    .option('--json', 'end with one JSON object on stdout')
+    .action(async (run, options) => done(await (await import('./commands/rerun.ts')).rerunCommand(run, options)));
+  program
+    .command('explain')
+    .description('say of each stage of a run why it worked, or whose work it reused')
+    .argument('<run>', 'id that `run` has printed')
+    .option('--json', 'end with one JSON object on stdout')
+    .action(async (run, options) => done(await (await import('./commands/explain.ts')).explainCommand(run, options)));
+  program
+    .command('why')
+    .description('name what differs first between two runs')
+    .argument('<a>', 'id that `run` has printed')
+    .argument('<b>', 'id of the other run')
+    .option('--json', 'end with one JSON object on stdout')
+    .action(async (a, b, options) => done(await (await import('./commands/why.ts')).whyCommand(a, b, options)));
   program
     .command('cancel')
     .description('end a run; what it has made is kept')
@@ -151,6 +177,15 @@ function createProgram(done: (code: number) => void): Command {
     .option('--slices <folder>', 'where the slices go, as NIfTI files by part of the split')
     .option('--json', 'end with one JSON object on stdout')
     .action(async (run, options) => done(await (await import('./commands/export.ts')).exportCommand(run, options)));
+  program
+    .command('gc')
+    .description('say what no run, model, schedule or open work refers to; with --yes, delete it')
+    .option('--keep <time>', 'keep runs that ended less than so long ago, e.g. 30d')
+    .option('--keep-last <number>', 'or that are among the newest so many of their name')
+    .option('--grace <time>', 'touch nothing that is younger', '24h')
+    .option('--yes', 'delete it')
+    .option('--json', 'end with one JSON object on stdout')
+    .action(async (options) => done(await (await import('./commands/gc.ts')).gcCommand(options)));
   addSchedule(program, done);
   return program;
 }

@@ -1,13 +1,17 @@
+import { randomUUID } from 'node:crypto';
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
 import type { CrossValidationInput } from '../contracts/cross-validation.ts';
+import type { Fresh } from '../contracts/memo.ts';
 import { WORKFLOWS } from '../contracts/messages.ts';
 import type { PipelineInput } from '../contracts/pipeline.ts';
-import { QUEUES } from '../contracts/queues.ts';
+import { QUEUES, type Stage } from '../contracts/queues.ts';
 import { structuresOf } from '../lib/dataset/label-groups.ts';
+import { Fault } from '../lib/fault.ts';
 import type { crossValidateWorkflow } from '../workflows/cross-validate.ts';
 import type { pipelineWorkflow } from '../workflows/pipeline.ts';
 import type { PreparedRun } from './config/prepare.ts';
 import type { Platform } from './dev/platform.ts';
+import { findWorkflow } from './find-run.ts';
 
 /** The workflow's input: what names patients goes into the store, and only its reference travels. */
 export async function pipelineInput(
@@ -19,21 +23,27 @@ export async function pipelineInput(
   return { name: config.name, target, structures: structuresOf(target, labels), spec: ref, settings };
 }
 
+/** For a run that works again from a stage on; the token is made here, once. */
+export const freshFrom = (from: Stage | undefined): Fresh | undefined => from && { from, token: randomUUID() };
+
 /**
  * Starts the pipeline or, where there are folds, the cross-validation, or joins it where it is at work already: the id follows
  * from configuration and data, so whoever starts an interrupted run again resumes it, and nobody starts one twice.
+ * @throws Fault RUN_AT_WORK where it is at work on less than was asked for
  */
-export async function startRun(prepared: PreparedRun, platform: Platform): Promise<{ run: string; resumed: boolean }> {
-  const { run, config, settings } = prepared;
-  const input = await pipelineInput(prepared, platform);
-  const resumed = await isRunning(platform, run);
-  const what = `${settings.model.checkpoint} on ${config.dataset.target}`;
+export async function startRun(run: string, input: PipelineInput, platform: Platform): Promise<{ resumed: boolean }> {
+  const { settings, target, fresh } = input;
+  const running = await findWorkflow(run, platform);
+  const resumed = running?.status.name === 'RUNNING';
+  if (resumed && fresh && running.memo?.[FROM] !== fresh.from) throw atWork(run, fresh.from);
+  const what = `${settings.model.checkpoint} on ${target}`;
   const options = {
     workflowId: run,
     taskQueue: QUEUES.workflow,
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
     staticDetails: settingsTable(settings),
+    ...(fresh && { memo: { [FROM]: fresh.from } }),
   };
   const { workflow } = platform.client;
   const { folds } = settings.split;
@@ -45,15 +55,19 @@ export async function startRun(prepared: PreparedRun, platform: Platform): Promi
     const all = { ...options, args, staticSummary: `Cross-validate ${what}, folds: ${folds}` };
     await workflow.start<typeof crossValidateWorkflow>(WORKFLOWS.crossValidate, all);
   }
-  return { run, resumed };
+  return { resumed };
 }
 
-export async function isRunning({ client }: Platform, run: string): Promise<boolean> {
-  try {
-    return (await client.workflow.getHandle(run).describe()).status.name === 'RUNNING';
-  } catch {
-    return false;
-  }
+/** Of the workflow's memo: what an open run was told to do again. */
+const FROM = 'samflowFrom';
+
+function atWork(run: string, from: Stage): Fault {
+  return new Fault('RUN_AT_WORK', {
+    at: run,
+    found: 'a run at work',
+    expected: `one that has ended, to be done again from ${from} on`,
+    fix: `Wait for it, or end it with \`samflow cancel ${run}\``,
+  });
 }
 
 /** The settings as the Web UI shows them: a row for each key, and one for a setting that is no section. */

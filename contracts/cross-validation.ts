@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ArtifactRef, PatientKey } from './artifact.ts';
 import { EvaluationConfig, PostProcessConfig, SplitConfig } from './config.ts';
 import { Metrics, PipelineInput, PipelineResult, RunSettings, StageSummary } from './pipeline.ts';
-import { Evaluation, Overlap, Parts, Structure, StructureSummary } from './stages.ts';
+import { Evaluation, Overlap, outcome, Parts, Structure, StructureSummary } from './stages.ts';
 
 /** A pipeline for each fold of the patients, and their scores pooled: every patient counts once. */
 
@@ -39,8 +39,7 @@ export const PoolResult = z.strictObject({
   report: ArtifactRef,
   metrics: Metrics,
   summaries: z.array(StructureSummary),
-  reused: z.boolean(),
-  seconds: z.number().nonnegative(),
+  ...outcome,
 });
 export type PoolResult = z.infer<typeof PoolResult>;
 

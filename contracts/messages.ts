@@ -23,6 +23,8 @@ export const MESSAGES = {
 
 /** Workflow id of the fan-out that a run starts. */
 export const encodeWorkflowId = (run: string): string => `${run}/encode`;
+/** The run that a workflow belongs to. */
+export const runOf = (workflowId: string): string => workflowId.replace(/\/encode$/, '');
 
 /** Workflow id of a cross-validation's fold, counted from 0; `FOLD_RUN` knows such an id. */
 export const foldWorkflowId = (run: string, fold: number): string => `${run}/fold-${fold + 1}`;

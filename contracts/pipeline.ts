@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ArtifactRef, PatientKey } from './artifact.ts';
+import { Branch } from './branch.ts';
 import {
   DeviceConfig,
   EvaluationConfig,
@@ -9,9 +10,11 @@ import {
   SplitSettings,
   TrainingConfig,
 } from './config.ts';
+import { Fresh } from './memo.ts';
 import {
   EncodedPatient,
   EncodeInput,
+  EncodeResult,
   EvaluateInput,
   FineTuneProgress,
   InferResult,
@@ -47,6 +50,10 @@ export const PipelineInput = z.strictObject({
   /** What is learned and scored one by one: the values of masks, and their names. */
   structures: z.array(Structure).min(1),
   settings: RunSettings,
+  /** Works again from a stage on, whatever the store holds. */
+  fresh: Fresh.optional(),
+  /** Trains on from a checkpoint of another run. */
+  branch: Branch.optional(),
 });
 export type PipelineInput = z.infer<typeof PipelineInput>;
 
@@ -138,6 +145,9 @@ export const EncodeWorkflowInput = z.strictObject({
   done: z.array(EncodedPatient).optional(),
   paused: z.boolean().optional(),
   tally: z.strictObject({ shards: z.int(), reused: z.int(), seconds: z.number() }).optional(),
+  uses: EncodeResult.shape.uses,
+  /** Token of a run that is to encode again. */
+  fresh: Fresh.shape.token.optional(),
 });
 export type EncodeWorkflowInput = z.infer<typeof EncodeWorkflowInput>;
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ArtifactRef, PatientKey } from './artifact.ts';
+import { Branch } from './branch.ts';
 import {
   DatasetConfig,
   DeviceConfig,
@@ -12,6 +13,7 @@ import {
   SplitSettings,
   TrainingConfig,
 } from './config.ts';
+import { MemoCause, MemoKey, MemoUse } from './memo.ts';
 
 /**
  * Every activity takes one object and gives one object, by the schemas here. Only references, patient keys, counts and
@@ -19,7 +21,14 @@ import {
  */
 
 /** Each stage's result says whether it was taken from the store, and how long the work took when it was done. */
-const outcome = { reused: z.boolean(), seconds: z.number().nonnegative() };
+export const outcome = {
+  reused: z.boolean(),
+  seconds: z.number().nonnegative(),
+  /** Of the manifest that holds it; absent in results of older versions. */
+  key: MemoKey.optional(),
+  /** Why the work was done, where it was. */
+  cause: MemoCause.optional(),
+};
 const split = z.enum(['train', 'val', 'test']);
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -187,7 +196,12 @@ export const EncodeInput = z.strictObject({
   shardSlices: z.int().positive(),
 });
 export type EncodeInput = z.infer<typeof EncodeInput>;
-export const EncodeResult = z.strictObject({ patients: z.array(EncodedPatient), ...outcome });
+export const EncodeResult = z.strictObject({
+  patients: z.array(EncodedPatient),
+  /** The first shards' manifests: enough to explain by, and few enough for a history. */
+  uses: z.array(MemoUse).optional(),
+  ...outcome,
+});
 export type EncodeResult = z.infer<typeof EncodeResult>;
 
 // fine-tune (gpu) ----------------------------------------------------------------------------------------------------
@@ -201,6 +215,7 @@ export const FineTuneInput = z.strictObject({
   until: z.int().positive().optional(),
   /** Ends with the whole epochs that are in its checkpoints, at least one. */
   stop: z.boolean().optional(),
+  branch: Branch.optional(),
 });
 export type FineTuneInput = z.infer<typeof FineTuneInput>;
 /** Heartbeat details of fine-tune: a pointer and the figures that a person wants to see, never data. */
@@ -476,7 +491,12 @@ export const ReportResult = z.strictObject({ report: ArtifactRef, ...outcome });
 export type ReportResult = z.infer<typeof ReportResult>;
 
 // record run (io): the run's result under its id, for the time after Temporal's retention ------------------------------
-export const RecordRunInput = z.strictObject({ run: z.string(), result: z.unknown() });
+export const RecordRunInput = z.strictObject({
+  run: z.string(),
+  result: z.unknown(),
+  /** `RunLineage`; absent in runs of older versions. */
+  lineage: z.unknown().optional(),
+});
 export type RecordRunInput = z.infer<typeof RecordRunInput>;
 
 // registry (io): which model serves under a name -----------------------------------------------------------------------

@@ -1,4 +1,5 @@
 import { continueAsNew, workflowInfo } from '@temporalio/workflow';
+import type { MemoUse } from '../contracts/memo.ts';
 import type { EncodeWorkflowInput } from '../contracts/pipeline.ts';
 import type { EncodedPatient, EncodeResult, EncodeShardResult } from '../contracts/stages.ts';
 import { openBoard } from './board.ts';
@@ -8,6 +9,9 @@ import { encodeShard } from './options.ts';
 import { type Shard, shardsOf } from './shards.ts';
 import { withFailureSurfaced } from './surface-failure.ts';
 
+/** So many shards can be explained, and no more stand in a history. */
+const MOST_USES = 500;
+
 /**
  * The fan-out over shards of slices, as a child of its own: a data set of any size goes through a window of bounded width,
  * and a history that grows long goes on in a new one with what is done so far.
@@ -16,6 +20,8 @@ export async function encodeWorkflow(input: EncodeWorkflowInput): Promise<Encode
   const board = openBoard('encode', ['encode']);
   const control = openGate(input.paused);
   const tally = { shards: 0, reused: 0, seconds: 0, ...input.tally };
+  const uses: MemoUse[] = [...(input.uses ?? [])];
+  const again = input.fresh === undefined ? {} : { fresh: input.fresh };
   const patients = input.patients.map(({ patient, slices }): EncodedPatient => {
     const before = input.done?.find((candidate) => candidate.patient === patient);
     return { patient, slices, shards: [...(before?.shards ?? [])] };
@@ -23,11 +29,12 @@ export async function encodeWorkflow(input: EncodeWorkflowInput): Promise<Encode
   const shards = shardsOf(input, input.done);
 
   const encodeOne = async ({ patient, slices, from, to }: Shard): Promise<void> => {
-    const shard = { model: input.model, slices, from, to };
+    const shard = { model: input.model, slices, from, to, ...again };
     const summary = `${patient} slices ${from}-${to - 1}`;
     const encoded = await board.unit('encode', encodeShard.executeWithOptions({ summary }, [shard]));
     count(tally, encoded);
-    const { embeddings } = encoded;
+    const { embeddings, key, reused, cause } = encoded;
+    if (key && uses.length < MOST_USES) uses.push({ key, reused, ...(cause && { cause }), patient });
     patients.find((candidate) => candidate.patient === patient)?.shards.push({ embeddings, from, to });
   };
 
@@ -42,9 +49,10 @@ export async function encodeWorkflow(input: EncodeWorkflowInput): Promise<Encode
   });
   for (const patient of patients) patient.shards.sort((a, b) => a.from - b.from);
   if (shardsOf(input, patients).length > 0) {
-    return continueAsNew<typeof encodeWorkflow>({ ...input, done: patients, tally, paused: control.isPaused() });
+    return continueAsNew<typeof encodeWorkflow>({ ...input, done: patients, tally, uses, paused: control.isPaused() });
   }
-  return { patients, reused: tally.reused === tally.shards, seconds: toMilliseconds(tally.seconds) };
+  const isReused = tally.reused === tally.shards;
+  return { patients, uses, reused: isReused, seconds: toMilliseconds(tally.seconds) };
 }
 
 /** Shards end in any order, and the last bits of a sum depend on it. */

@@ -1,4 +1,5 @@
 import { ChildWorkflowCancellationType, setHandler, startChild, workflowInfo } from '@temporalio/workflow';
+import type { RunLineage } from '../contracts/lineage.ts';
 import { encodeWorkflowId, WORKFLOWS } from '../contracts/messages.ts';
 import type { PipelineInput, PipelineResult } from '../contracts/pipeline.ts';
 import { STAGES } from '../contracts/queues.ts';
@@ -10,6 +11,7 @@ import type {
   SliceResult,
   SplitResult,
 } from '../contracts/stages.ts';
+import { againFrom } from './again.ts';
 import { type Board, openBoard } from './board.ts';
 import { type Control, openControl } from './control.ts';
 import type { encodeWorkflow } from './encode.ts';
@@ -56,21 +58,22 @@ export async function pipelineWorkflow(input: PipelineInput): Promise<PipelineRe
 }
 
 async function pipeline(input: PipelineInput, board: Board, control: Control): Promise<PipelineResult> {
-  const { name, target, structures, settings } = input;
+  const { name, target, structures, settings, branch } = input;
   const { slices, prompts, training, evaluation } = settings;
   const run = workflowInfo().workflowId;
   const lineage = openLineage();
+  const again = againFrom(input.fresh);
 
   const { downloaded, model } = await fetchInputs(input, board, lineage);
-  const whole = await prepare(downloaded, { ...slices, everyNth: 1, negatives: 0 }, board, lineage, control);
+  const whole = await prepare(downloaded, { ...slices, everyNth: 1, negatives: 0 }, again, board, lineage, control);
   await control.gate();
-  const groups = await divide(whole, settings.split, board, lineage);
-  const patients = await chooseSlices(whole, groups, slices, lineage);
+  const groups = await divide(whole, settings.split, again, board, lineage);
+  const patients = await chooseSlices(whole, groups, slices, again, lineage);
   // Embeddings that the training would change are not kept; the test patients' are what the start is scored on.
   const { train } = training;
   const keepsEmbeddings = train !== 'everything' && typeof train !== 'object';
   const kept = patients.filter(({ patient }) => keepsEmbeddings || groups.test.includes(patient));
-  const encoded = await encode(model, kept, board, lineage, control);
+  const encoded = await encode(model, kept, again, board, lineage, control);
 
   const volumes = new Map(patients.map(({ patient, volume }) => [patient, volume.volume]));
   const byKey = new Map(encoded.patients.map((patient) => [patient.patient, patient]));
@@ -84,7 +87,11 @@ async function pipeline(input: PipelineInput, board: Board, control: Control): P
   board.begin('fine-tune', 1);
   const tuned = await board.unit(
     'fine-tune',
-    control.fineTune({ model, train: pick(groups.train), val: pick(groups.val), prompts, training }),
+    control.fineTune({
+      ...{ model, train: pick(groups.train), val: pick(groups.val), prompts, training },
+      ...again('fine-tune'),
+      ...(branch && { branch }),
+    }),
   );
   lineage.add('fine-tune', [tuned.weights], tuned);
   const { weights } = tuned;
@@ -94,7 +101,7 @@ async function pipeline(input: PipelineInput, board: Board, control: Control): P
   const evaluated = await board.unit(
     'evaluate',
     evaluate({
-      ...{ model, weights, test, prompts, evaluation, structures },
+      ...{ model, weights, test, prompts, evaluation, structures, ...again('evaluate') },
       // Post-processing is chosen on them, and nothing else. (A run of an older version has no such settings.)
       ...((evaluation?.postProcess ?? 'auto') === 'auto' && { val: scanned(groups.val) }),
     }),
@@ -108,7 +115,7 @@ async function pipeline(input: PipelineInput, board: Board, control: Control): P
   const packaged = await board.unit(
     'infer',
     packageModel({
-      ...{ name, target, structures, model, weights, metrics, slices, prompts, evaluation },
+      ...{ name, target, structures, model, weights, metrics, slices, prompts, evaluation, ...again('infer') },
       postProcess: evaluated.postProcess ?? null,
       train: pick(groups.train).map(({ patient, slices }) => ({ patient, slices })),
       learnedFrom: [...groups.train, ...groups.val],
@@ -119,7 +126,7 @@ async function pipeline(input: PipelineInput, board: Board, control: Control): P
   lineage.add('package', [packaged.package], packaged);
   const masks = await mapBounded(test, PATIENTS_AT_ONCE, async ({ patient, volume }) => {
     await control.gate();
-    return board.unit('infer', infer({ package: packaged.package, patient, volume }));
+    return board.unit('infer', infer({ package: packaged.package, patient, volume, ...again('infer') }));
   });
   for (const mask of masks) lineage.add('infer', [mask.mask], mask);
 
@@ -128,7 +135,16 @@ async function pipeline(input: PipelineInput, board: Board, control: Control): P
   const reported = await board.unit(
     'report',
     report({
-      ...{ title: name, run, target, split: groups, bestEpoch: tuned.bestEpoch, infer: masks, weights },
+      ...{
+        title: name,
+        run,
+        target,
+        split: groups,
+        bestEpoch: tuned.bestEpoch,
+        infer: masks,
+        weights,
+        ...again('report'),
+      },
       // A name of the hub moves; what the report says must not.
       settings: {
         ...settings,
@@ -141,6 +157,8 @@ async function pipeline(input: PipelineInput, board: Board, control: Control): P
       lineage: lineage.entries,
     }),
   );
+
+  lineage.use(reported);
 
   const result: PipelineResult = {
     ...{ run, name, target, structures, metrics, split: groups, test, model, weights, masks },
@@ -158,19 +176,20 @@ async function pipeline(input: PipelineInput, board: Board, control: Control): P
     report: reported.report,
     repairs: patients.flatMap(({ patient, volume }) => volume.repairs.map((repair) => `${patient}: ${repair}`)),
   };
-  await recordRun({ run, result });
+  await recordRun({ run, result, lineage: { input, uses: lineage.uses } satisfies RunLineage });
   return result;
 }
 
 async function fetchInputs(
-  { spec, settings }: PipelineInput,
+  { spec, settings, fresh }: PipelineInput,
   board: Board,
   lineage: Lineage,
 ): Promise<{ downloaded: DownloadResult; model: ModelRef }> {
   board.begin('download', 2);
+  const again = againFrom(fresh)('download');
   const [downloaded, imported] = await together(
-    () => board.unit('download', download({ spec })),
-    () => board.unit('download', importModel({ ...settings.model, device: settings.device })),
+    () => board.unit('download', download({ spec, ...again })),
+    () => board.unit('download', importModel({ ...settings.model, device: settings.device, ...again })),
   );
   const files = downloaded.patients.map(({ files }) => files);
   lineage.add('download', files, downloaded);
@@ -184,6 +203,7 @@ async function fetchInputs(
 async function prepare(
   { patients }: DownloadResult,
   slices: PipelineInput['settings']['slices'],
+  again: ReturnType<typeof againFrom>,
   board: Board,
   lineage: Lineage,
   control: Control,
@@ -192,11 +212,14 @@ async function prepare(
   board.begin('slice', patients.length);
   const prepared = await mapBounded(patients, PATIENTS_AT_ONCE, async ({ patient, files, split }) => {
     await control.gate();
-    const volume = await board.unit('convert', convert.executeWithOptions({ summary: patient }, [{ patient, files }]));
+    const volume = await board.unit(
+      'convert',
+      convert.executeWithOptions({ summary: patient }, [{ patient, files, ...again('convert') }]),
+    );
     await control.gate();
     const sliced = await board.unit(
       'slice',
-      slice.executeWithOptions({ summary: patient }, [{ patient, volume: volume.volume, slices }]),
+      slice.executeWithOptions({ summary: patient }, [{ patient, volume: volume.volume, slices, ...again('slice') }]),
     );
     return { patient, split, volume, slices: sliced };
   });
@@ -210,6 +233,7 @@ async function chooseSlices(
   patients: readonly Prepared[],
   { train, val }: SplitResult,
   setting: PipelineInput['settings']['slices'],
+  again: ReturnType<typeof againFrom>,
   lineage: Lineage,
 ): Promise<Prepared[]> {
   // Absent in runs of older versions.
@@ -219,7 +243,9 @@ async function chooseSlices(
     const { patient, volume } = prepared;
     if (!thins || !(train.includes(patient) || (negatives > 0 && val.includes(patient)))) return prepared;
     const slices = val.includes(patient) ? { ...setting, everyNth: 1 } : setting;
-    const chosen = await slice.executeWithOptions({ summary: patient }, [{ patient, volume: volume.volume, slices }]);
+    const chosen = await slice.executeWithOptions({ summary: patient }, [
+      { patient, volume: volume.volume, slices, ...again('slice') },
+    ]);
     lineage.add('slice', [chosen.slices], chosen);
     return { ...prepared, slices: chosen };
   });
@@ -228,6 +254,7 @@ async function chooseSlices(
 async function divide(
   patients: readonly Prepared[],
   how: PipelineInput['settings']['split'],
+  again: ReturnType<typeof againFrom>,
   board: Board,
   lineage: Lineage,
 ): Promise<SplitResult> {
@@ -241,6 +268,7 @@ async function divide(
         slices: slices.slices,
       })),
       split: how,
+      ...again('split'),
     }),
   );
   lineage.add('split', [groups.record], groups);
@@ -251,6 +279,7 @@ async function divide(
 async function encode(
   model: ModelRef,
   patients: readonly Prepared[],
+  again: ReturnType<typeof againFrom>,
   board: Board,
   lineage: Lineage,
   control: Control,
@@ -267,7 +296,7 @@ async function encode(
   board.child(workflowId);
   const child = await startChild<typeof encodeWorkflow>(WORKFLOWS.encode, {
     workflowId,
-    args: [{ ...input, width: SHARDS_AT_ONCE }],
+    args: [{ ...input, ...again('encode'), width: SHARDS_AT_ONCE }],
     cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
     staticSummary: `${shards} shards of up to ${input.shardSlices} slices`,
   });
@@ -276,6 +305,7 @@ async function encode(
   board.add('encode', shards, encoded.reused ? shards : 0, encoded.seconds);
   const made = encoded.patients.flatMap(({ shards }) => shards.map(({ embeddings }) => embeddings));
   lineage.add('encode', made, encoded);
+  lineage.use(...(encoded.uses ?? []));
   return encoded;
 }
 

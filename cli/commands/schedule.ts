@@ -7,6 +7,7 @@ import { Fault } from '../../lib/fault.ts';
 import type { retrainWorkflow } from '../../workflows/retrain.ts';
 import { prepareRun } from '../config/prepare.ts';
 import { readConfig } from '../config/read-config.ts';
+import { parseTime } from '../config/time.ts';
 import { EXIT } from '../exit-codes.ts';
 import { followWorkflow } from '../follow-run.ts';
 import { type Session, withSession } from '../session.ts';
@@ -32,7 +33,7 @@ export async function createScheduleCommand(file: string, { every, cron, set }: 
     const fix = 'Give e.g. --every 1d, or --cron "0 3 * * *" (UTC)';
     throw new Fault('USAGE', { at: '--every and --cron', found: 'both or neither', expected: 'one of them', fix });
   }
-  const interval = every === undefined ? null : parseInterval(every);
+  const interval = every === undefined ? null : parseTime('--every', every);
   const prepared = await prepareRun(await readConfig(file, set));
   if (prepared.settings.split.folds !== undefined) {
     const details = { found: 'a cross-validation', expected: 'one run, whose model can serve' };
@@ -151,12 +152,4 @@ async function startedBy(name: string, before: Description, session: Session): P
 function badCron(cron: string, cause: TypeError): Fault {
   const details = { at: '--cron', found: `\`${cron}\` (${cause.message})`, expected: 'a cron expression, in UTC' };
   return new Fault('USAGE', { ...details, fix: 'Write e.g. --cron "0 3 * * *" for three in the morning' }, { cause });
-}
-
-function parseInterval(text: string): number {
-  const match = /^(\d+)(m|h|d)$/.exec(text);
-  const milliseconds = Number(match?.[1]) * { m: 60_000, h: 3_600_000, d: 86_400_000 }[match?.[2] as 'm' | 'h' | 'd'];
-  if (milliseconds >= 60_000) return milliseconds;
-  const fix = 'Write e.g. --every 30m, --every 6h or --every 1d';
-  throw new Fault('USAGE', { at: '--every', found: `\`${text}\``, expected: 'a number with m, h or d', fix });
 }

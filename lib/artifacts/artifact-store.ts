@@ -6,7 +6,7 @@ import { casKey, memoKey, sha256Hex, sha256OfLarge } from './keys.ts';
 import { type MemoOptions, type MemoOutcome, memoise, type Schema } from './memo.ts';
 import { readBytes, readParts } from './parts.ts';
 import { type Pointer, readPointer, writePointer } from './pointer.ts';
-import { type ByteSource, type ObjectStore, PART_BYTES, PreconditionFailed } from './store.ts';
+import { type ByteSource, type ObjectHead, type ObjectStore, PART_BYTES, PreconditionFailed } from './store.ts';
 
 export interface PutSourceOptions {
   /** SHA-256 (hex) of the source, where the caller has verified it. */
@@ -64,7 +64,7 @@ export class ArtifactStore {
    */
   async #settleExisting(ref: ArtifactRef, bytes: Uint8Array, contentType: string): Promise<void> {
     const head = await this.#store.head(ref.key);
-    if (head && head.bytes === ref.bytes && (head.sha256 ?? ref.sha256) === ref.sha256) return;
+    if (head && isOf(head, ref)) return;
     const condition = head ? { ifMatch: head.etag } : { ifNoneMatch: '*' as const };
     await this.#store.put(ref.key, bytes, { ...condition, contentType, sha256: ref.sha256 });
   }
@@ -127,9 +127,13 @@ export class ArtifactStore {
     }
   }
 
-  /** True when the object exists with its size. It is not read: its bytes are verified by whoever uses them. */
+  /**
+   * True when the object exists with its size and, where the server keeps one, its digest. It is not read: its bytes are
+   * verified by whoever uses them.
+   */
   async has(ref: ArtifactRef): Promise<boolean> {
-    return (await this.#store.head(ref.key))?.bytes === ref.bytes;
+    const head = await this.#store.head(ref.key);
+    return head !== null && isOf(head, ref);
   }
 
   /** See `memoise`. Calls with one identity in one process run one after the other, so the work is done once. */
@@ -156,6 +160,10 @@ export class ArtifactStore {
     return writePointer(this.#store, key, value, etag);
   }
 }
+
+/** A server that keeps no digest of the whole object (one that was uploaded in parts, say) is asked for the size alone. */
+const isOf = (head: ObjectHead, { bytes, sha256 }: ArtifactRef): boolean =>
+  head.bytes === bytes && (head.sha256 ?? sha256) === sha256;
 
 async function digestOf(source: ByteSource, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');

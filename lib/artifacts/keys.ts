@@ -7,6 +7,8 @@ import { canonicalJson } from './canonical-json.ts';
  * - `cas/sha256/<hex>`          immutable bytes under their own hash
  * - `memo/<stage>/<hex>.json`   a stage's result, under the hash of what made it
  * - `models/<name>/champion.json` and the like: pointers, the only keys that change (by If-Match)
+ * - `runs/<run>/result.json`, `runs/<run>/lineage.json`   what a run gave, and what it was started with and used
+ * - `runs/<hex>/head.json`, `runs/<hex>/steps/…`          the checkpoints of a training: activities/checkpoint-chain.ts
  */
 
 /** Node's hash takes less than 2 GiB at a time, and blocks the event loop while it does. */
@@ -42,4 +44,13 @@ export interface MemoIdentity {
 export function memoKey({ stage, version, parameters, inputs }: MemoIdentity): string {
   const hash = sha256Hex(canonicalJson({ stage, version, parameters, inputs }));
   return `memo/${stage}/${hash}.json`;
+}
+
+/** The stage whose result lies under a key of `memo/`. */
+export const stageOfKey = (key: string): string => key.split('/')[1] ?? '';
+
+/** Under which the checkpoints of a training lie. One that is told to train again must not go on where the last one ended. */
+export function chainKey(memoKey: string, token: string | undefined): string {
+  const hex = memoKey.replace(/^.*\/|\.json$/g, '');
+  return token === undefined ? hex : sha256Hex(`${hex} ${token}`);
 }

@@ -1,6 +1,6 @@
-import { ArtifactRef } from '../../contracts/artifact.ts';
-import { canonicalJson } from './canonical-json.ts';
+import type { ArtifactRef } from '../../contracts/artifact.ts';
 import { type MemoIdentity, memoKey } from './keys.ts';
+import { artifactRefsIn, type Maker, type Manifest, readManifest, writeManifest } from './manifest.ts';
 import { type ObjectStore, PreconditionFailed } from './store.ts';
 
 /** Anything with a zod-like `parse` that throws on a value of another form. */
@@ -12,7 +12,16 @@ export interface MemoOptions<T> extends MemoIdentity {
   schema: Schema<T>;
   compute: () => Promise<T>;
   signal?: AbortSignal | undefined;
+  /**
+   * For whom the work is done; the manifest says so. With a `token` the work is to be done again: only a result that was made
+   * under this very token counts, so a repeated attempt of the run finds its own and nobody else's. The token is no part of
+   * the key: what comes out is the same, and stands in the same place.
+   */
+  by?: Maker | undefined;
 }
+
+/** Why the work was done: nothing was there, what was there is no longer whole, or the run was told to. */
+export type MemoCause = 'new' | 'lost' | 'forced';
 
 export interface MemoOutcome<T> {
   value: T;
@@ -20,6 +29,10 @@ export interface MemoOutcome<T> {
   reused: boolean;
   /** How long the work took when it was done: a hit reports the seconds of the run that made it. */
   seconds: number;
+  /** Key of the manifest. */
+  key: string;
+  /** Absent where it was reused. */
+  cause?: MemoCause;
 }
 
 /** How many artifacts of one result are looked for at a time. */
@@ -29,20 +42,21 @@ const PARALLEL_HEADS = 16;
  * Runs a stage at most once for one identity, in this run or any later one. The result lies as a manifest under the hash
  * of stage, version, parameters and inputs.
  *
- * A hit is never believed unseen: the manifest must parse by the schema, and every artifact it names must exist with its
- * size; otherwise the work is done again and the manifest replaced. Where two writers race, the first manifest stands and
- * the other takes its value, so that all successors see one result.
+ * A hit is never believed unseen: the manifest must be that of its key and parse by the schema, and every artifact it names
+ * must be whole (`isWhole`); otherwise the work is done again and the manifest replaced. Where two writers race, the first
+ * manifest stands and the other takes its value, so that all successors see one result.
  */
 export async function memoise<T>(
   store: ObjectStore,
-  exists: (ref: ArtifactRef) => Promise<boolean>,
+  isWhole: (ref: ArtifactRef) => Promise<boolean>,
   options: MemoOptions<T>,
 ): Promise<MemoOutcome<T>> {
-  const { stage, version, parameters, inputs, schema, compute, signal } = options;
+  const { stage, version, parameters, inputs, schema, compute, signal, by } = options;
   const key = memoKey(options);
   signal?.throwIfAborted();
-  const stored = await readManifest(store, exists, key, schema);
-  if (stored?.outcome) return { ...stored.outcome, reused: true };
+  const stored = await read(store, isWhole, key, schema);
+  const isForced = by?.token !== undefined && stored?.token !== by.token;
+  if (stored?.outcome && !isForced) return { ...stored.outcome, key, reused: true };
 
   signal?.throwIfAborted();
   const start = performance.now();
@@ -50,63 +64,64 @@ export async function memoise<T>(
   const seconds = round((performance.now() - start) / 1000);
   // A cancelled attempt must not commit: its successor may be at work already.
   signal?.throwIfAborted();
-  const manifest = canonicalJson({ stage, version, parameters, inputs, value: computed, seconds });
+  const made = by && { ...by, at: new Date().toISOString() };
+  const manifest = { stage, version, parameters, inputs, value: computed, seconds, ...(made && { made }) };
+  const cause: MemoCause = !stored ? 'new' : stored.outcome ? 'forced' : 'lost';
+  const bytes = writeManifest(manifest);
   try {
-    await store.put(key, Buffer.from(manifest), {
+    await store.put(key, bytes, {
       contentType: 'application/json',
       ...(stored ? { ifMatch: stored.etag } : { ifNoneMatch: '*' as const }),
     });
   } catch (error) {
     if (!(error instanceof PreconditionFailed)) throw error;
-    const winner = await readManifest(store, exists, key, schema);
+    const winner = await read(store, isWhole, key, schema);
     // `reused` stays false: this process did do the work, even if the other's result is the one that counts.
-    if (winner?.outcome) return { ...winner.outcome, reused: false };
+    if (winner?.outcome) return { ...winner.outcome, key, reused: false, cause };
     throw error;
   }
   // Through JSON, so that a first run and a hit give the very same value.
-  return { value: schema.parse(JSON.parse(manifest).value), reused: false, seconds };
+  const value = schema.parse((JSON.parse(Buffer.from(bytes).toString('utf8')) as Manifest).value);
+  return { value, reused: false, seconds, key, cause };
 }
 
-/** Null when there is none; without an outcome when there is one that must not be used. */
-async function readManifest<T>(
+interface Stored<T> {
+  readonly etag: string;
+  /** Null where it must not be used. */
+  readonly outcome: { readonly value: T; readonly seconds: number } | null;
+  readonly token: string | undefined;
+}
+
+/** Null when there is none. */
+async function read<T>(
   store: ObjectStore,
-  exists: (ref: ArtifactRef) => Promise<boolean>,
+  isWhole: (ref: ArtifactRef) => Promise<boolean>,
   key: string,
   schema: Schema<T>,
-): Promise<{ etag: string; outcome: { value: T; seconds: number } | null } | null> {
+): Promise<Stored<T> | null> {
   const object = await store.get(key);
   if (!object) return null;
-  const outcome = parseManifest(object.bytes, schema);
-  const usable = outcome !== null && (await allExist(artifactRefsIn(outcome.value), exists));
-  return { etag: object.etag, outcome: usable ? outcome : null };
+  const manifest = readManifest(object.bytes, key);
+  const outcome = manifest && parseValue(manifest, schema);
+  const usable = outcome !== null && (await areWhole(artifactRefsIn(outcome.value), isWhole));
+  return { etag: object.etag, outcome: usable ? outcome : null, token: manifest?.made?.token };
 }
 
-function parseManifest<T>(bytes: Uint8Array, schema: Schema<T>): { value: T; seconds: number } | null {
+/** Null where another version wrote it: a miss, not an error. */
+function parseValue<T>({ value, seconds }: Manifest, schema: Schema<T>): { value: T; seconds: number } | null {
   try {
-    const { value, seconds } = JSON.parse(Buffer.from(bytes).toString('utf8'));
-    return typeof seconds === 'number' ? { value: schema.parse(value), seconds } : null;
+    return { value: schema.parse(value), seconds };
   } catch {
-    // Written by an older or newer version, or damaged: a miss, not an error.
     return null;
   }
 }
 
-/** Every artifact reference inside a value, each once. */
-export function artifactRefsIn(value: unknown, found = new Map<string, ArtifactRef>()): ArtifactRef[] {
-  if (typeof value === 'object' && value !== null) {
-    const ref = ArtifactRef.safeParse(value);
-    if (ref.success) found.set(`${ref.data.key} ${ref.data.bytes}`, ref.data);
-    else for (const member of Object.values(value)) artifactRefsIn(member, found);
-  }
-  return [...found.values()];
-}
-
-async function allExist(
+async function areWhole(
   refs: readonly ArtifactRef[],
-  exists: (ref: ArtifactRef) => Promise<boolean>,
+  isWhole: (ref: ArtifactRef) => Promise<boolean>,
 ): Promise<boolean> {
   for (let from = 0; from < refs.length; from += PARALLEL_HEADS) {
-    const answers = await Promise.all(refs.slice(from, from + PARALLEL_HEADS).map(exists));
+    const answers = await Promise.all(refs.slice(from, from + PARALLEL_HEADS).map(isWhole));
     if (answers.includes(false)) return false;
   }
   return true;

@@ -4,6 +4,7 @@ import {
   type ByteRange,
   type ByteSource,
   checkRange,
+  type ListedObject,
   type ObjectHead,
   type ObjectStore,
   PART_BYTES,
@@ -15,7 +16,9 @@ import {
 /** Objects in a map, for tests. It counts the calls, so that a test can say what was written and read. */
 export class MemoryStore implements ObjectStore {
   readonly counts = { put: 0, get: 0, head: 0, list: 0 };
-  readonly #objects = new Map<string, { bytes: Uint8Array; etag: string; sha256: string }>();
+  /** The server's clock. */
+  now = (): Date => new Date();
+  readonly #objects = new Map<string, { bytes: Uint8Array; etag: string; sha256: string; modified: Date }>();
 
   get puts(): number {
     return this.counts.put;
@@ -33,7 +36,7 @@ export class MemoryStore implements ObjectStore {
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     if (options.sha256 !== undefined && options.sha256 !== sha256) throw new Error(`${key}: wrong SHA-256`);
     const etag = `"${createHash('md5').update(bytes).digest('hex')}"`;
-    this.#objects.set(key, { bytes: Uint8Array.from(bytes), etag, sha256 });
+    this.#objects.set(key, { bytes: Uint8Array.from(bytes), etag, sha256, modified: this.now() });
     return { etag };
   }
 
@@ -63,15 +66,19 @@ export class MemoryStore implements ObjectStore {
     return object ? { bytes: object.bytes.length, etag: object.etag, sha256: object.sha256 } : null;
   }
 
-  async *list(prefix: string): AsyncIterable<{ key: string; bytes: number; etag: string }> {
+  async *list(prefix: string): AsyncIterable<ListedObject> {
     this.counts.list++;
     for (const key of [...this.#objects.keys()].filter((key) => key.startsWith(prefix)).sort()) {
       const object = this.#objects.get(key);
-      if (object) yield { key, bytes: object.bytes.length, etag: object.etag };
+      if (object) yield { key, bytes: object.bytes.length, etag: object.etag, modified: object.modified };
     }
   }
 
-  /** Not part of the port (artifacts are immutable): what an operator or a lifecycle rule does behind our back. */
+  async deleteMany(keys: readonly string[]): Promise<void> {
+    for (const key of keys) this.delete(key);
+  }
+
+  /** What an operator or a lifecycle rule does behind our back. True where there was such an object. */
   delete(key: string): boolean {
     return this.#objects.delete(key);
   }

@@ -7,6 +7,7 @@ import {
   CompleteMultipartUploadCommand,
   CreateBucketCommand,
   CreateMultipartUploadCommand,
+  DeleteObjectsCommand,
   GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
@@ -21,6 +22,7 @@ import {
   type ByteRange,
   type ByteSource,
   checkRange,
+  type ListedObject,
   type ObjectHead,
   type ObjectStore,
   PART_BYTES,
@@ -56,6 +58,8 @@ const SLOWEST_UPLOAD_BYTES_PER_MS = 256;
 /** Tries of one request (the client's own retries), and of one read or conditional write (ours). */
 const REQUEST_ATTEMPTS = 4;
 const ATTEMPTS = 5;
+/** What S3 takes in one request. */
+const DELETED_AT_ONCE = 1000;
 /** Parts of one object on their way at a time: with the one being read, what a large upload holds in memory. */
 const PARTS_AT_ONCE = 4;
 
@@ -243,7 +247,7 @@ export class S3Store implements ObjectStore {
     }
   }
 
-  async *list(prefix: string): AsyncIterable<{ key: string; bytes: number; etag: string }> {
+  async *list(prefix: string): AsyncIterable<ListedObject> {
     let token: string | undefined;
     do {
       const page = await this.#client
@@ -257,11 +261,33 @@ export class S3Store implements ObjectStore {
         .catch((error: unknown) => {
           throw this.#fault(error, `${prefix}*`);
         });
-      for (const { Key, Size, ETag } of page.Contents ?? []) {
-        if (Key !== undefined) yield { key: Key, bytes: Size ?? 0, etag: ETag ?? '' };
+      for (const { Key, Size, ETag, LastModified } of page.Contents ?? []) {
+        if (Key === undefined) continue;
+        // A server that tells no time: nothing of it counts as old.
+        yield { key: Key, bytes: Size ?? 0, etag: ETag ?? '', modified: LastModified ?? new Date() };
       }
       token = page.IsTruncated ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
+  }
+
+  async deleteMany(keys: readonly string[]): Promise<void> {
+    for (let from = 0; from < keys.length; from += DELETED_AT_ONCE) {
+      const Objects = keys.slice(from, from + DELETED_AT_ONCE).map((Key) => ({ Key }));
+      const command = new DeleteObjectsCommand({ Bucket: this.bucket, Delete: { Objects, Quiet: true } });
+      const { Errors = [] } = await this.#client.send(command).catch((error: unknown) => {
+        throw this.#fault(error, Objects[0]!.Key);
+      });
+      const [error] = Errors;
+      if (error) throw this.#notDeleted(error.Key ?? '', error.Code ?? 'an error without a name');
+    }
+  }
+
+  #notDeleted(key: string, found: string): Fault {
+    const isDenied = found === 'AccessDenied';
+    return new Fault(isDenied ? 'STORE_DENIED' : 'STORE_FAILED', {
+      ...{ at: `${this.bucket}/${key}`, found, expected: 'its deletion' },
+      fix: isDenied ? 'Allow it in the policy of the S3 credentials' : "Look at the S3 server's log",
+    });
   }
 
   /** Closes idle connections. */

@@ -22,7 +22,17 @@ export interface ObjectStore {
   get(key: string, range?: ByteRange): Promise<{ bytes: Uint8Array; etag: string } | null>;
   head(key: string): Promise<ObjectHead | null>;
   /** All objects whose key begins with `prefix`, in the order of their keys. */
-  list(prefix: string): AsyncIterable<{ key: string; bytes: number; etag: string }>;
+  list(prefix: string): AsyncIterable<ListedObject>;
+  /** Deletes objects, a thousand at a time; those that are not there count as deleted. Stops at the first that stays. */
+  deleteMany(keys: readonly string[]): Promise<void>;
+}
+
+export interface ListedObject {
+  key: string;
+  bytes: number;
+  etag: string;
+  /** When it was written, by the server's clock. */
+  modified: Date;
 }
 
 export interface PutOptions {

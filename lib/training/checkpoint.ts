@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Fault } from '../fault.ts';
-import { decodeSafetensors, encodeSafetensors, f32 } from '../safetensors.ts';
+import { decodeSafetensors, encodeSafetensors, f32, readSafetensorsHeader } from '../safetensors.ts';
 import type { OptimiserState } from './optimiser.ts';
 
 const EpochFigures = z.object({
@@ -65,6 +65,14 @@ export function decodeTrainingCheckpoint(bytes: Uint8Array, parameters: number):
     },
     best: vector('best'),
   };
+}
+
+/** Where a run stood at a checkpoint, by its header alone. Throws CHECKPOINT_MISMATCH and those of safetensors. */
+export async function readCheckpointProgress(
+  read: (from: number, to: number) => Promise<Uint8Array>,
+  fileBytes: number,
+): Promise<Progress> {
+  return readProgress((await readSafetensorsHeader(read, fileBytes, 'checkpoint')).metadata.progress);
 }
 
 function readProgress(text: string | undefined): Progress {

@@ -62,6 +62,7 @@ function slowReads(store: MemoryStore, until: Promise<void>): { slow: ObjectStor
     putLarge: (...put) => store.putLarge(...put),
     head: (key) => store.head(key),
     list: (prefix) => store.list(prefix),
+    deleteMany: (keys) => store.deleteMany(keys),
   };
   return { slow, asked };
 }
@@ -313,7 +314,8 @@ describe('the stages, as activities over a store', () => {
     // How often a checkpoint is written changes no weight.
     const often = { ...input, training: { ...training, checkpointEverySteps: 1 } };
     const tuned = await run(worker.fineTune, often);
-    assert.deepEqual(tuned, { ...untouched, reused: true });
+    const { cause, ...made } = untouched;
+    assert.deepEqual([cause, tuned], ['new', { ...made, reused: true }]);
     assert.equal(written, 0);
   });
 
@@ -350,6 +352,53 @@ describe('the stages, as activities over a store', () => {
     const resumed = await run(openWorker(store, cacheDir).fineTune, input, attempt(2));
     assert.equal(resumed.weights.sha256, untouched.weights.sha256);
     assert.equal(resumed.curves.sha256, untouched.curves.sha256);
+  });
+
+  it('branch: from the end of an epoch to the same bits where nothing is changed, as a result of its own', async () => {
+    const store = await copyOf(finished);
+    const branch = { of: untouched.key!, epoch: untouched.bestEpoch };
+    const same = await run(openWorker(store, cacheDir).fineTune, { ...input, branch });
+    assert.notEqual(same.key, untouched.key);
+    assert.equal(same.reused, false);
+    assert.deepEqual([same.weights, same.curves, same.steps], [untouched.weights, untouched.curves, untouched.steps]);
+  });
+
+  it('branch: with another rate, after the epochs that the checkpoint holds', async () => {
+    const store = await copyOf(finished);
+    const artifacts = new ArtifactStore(store);
+    const rate = { ...training, learningRate: training.learningRate / 10 };
+    const branch = { of: untouched.key!, epoch: 1 };
+    const branched = await run(openWorker(store, cacheDir).fineTune, { ...input, training: rate, branch });
+    const { epochs: before } = await artifacts.getJson(untouched.curves, Curves);
+    const { epochs: after } = await artifacts.getJson(branched.curves, Curves);
+    assert.deepEqual(after[0], before[0]);
+    assert.equal(after.length, before.length);
+    assert.notEqual(after[1]!.trainLoss, before[1]!.trainLoss);
+    assert.ok(Math.abs(after[1]!.learningRate * 10 - before[1]!.learningRate) < 1e-9);
+  });
+
+  it('branch: not from another training, nor from an epoch that is not there', async () => {
+    const worker = openWorker(await copyOf(finished), cacheDir);
+    const branch = { of: untouched.key!, epoch: 1 };
+    const other: [Partial<FineTuneInput>, RegExp][] = [
+      [{ training: { ...training, loss: 'dice' } }, /training\.loss: .*BRANCH_DIFFERS/],
+      [{ train: [encoded[2]!] }, /fine-tune: found other data.*BRANCH_DIFFERS/],
+      [{ branch: { ...branch, epoch: training.epochs + 1 } }, /BRANCH_EPOCH/],
+      [{ branch: { ...branch, of: branch.of.replace(/.{9}\.json$/, '000000000.json') } }, /BRANCH_EPOCH/],
+    ];
+    for (const [change, message] of other) {
+      await assert.rejects(run(worker.fineTune, { ...input, branch, ...change }), { message });
+    }
+  });
+
+  it('again: a training that is told to begins anew, not where the last one ended, and gives the same', async () => {
+    const store = await copyOf(finished);
+    const before = (await chainOf(store)).length;
+    const fresh = '5b6f1f52-54a1-4c9c-8a0e-3f4f3d2a9b10';
+    const forced = await run(openWorker(store, cacheDir).fineTune, { ...input, fresh } as FineTuneInput);
+    assert.deepEqual([forced.cause, forced.key, forced.weights], ['forced', untouched.key, untouched.weights]);
+    assert.equal((await chainOf(store)).length, 2 * before);
+    assert.equal((await run(openWorker(store, cacheDir).fineTune, { ...input, fresh } as FineTuneInput)).reused, true);
   });
 
   it('close what they have opened where the rest cannot be opened', async () => {

@@ -5,7 +5,8 @@ import { z } from 'zod';
 import { ArtifactRef } from '../../../contracts/artifact.ts';
 import { ArtifactStore } from '../../../lib/artifacts/artifact-store.ts';
 import { memoKey } from '../../../lib/artifacts/keys.ts';
-import { artifactRefsIn } from '../../../lib/artifacts/memo.ts';
+import { artifactRefsIn } from '../../../lib/artifacts/manifest.ts';
+import type { MemoOptions } from '../../../lib/artifacts/memo.ts';
 import { MemoryStore } from '../../../lib/artifacts/memory-store.ts';
 
 const Value = z.strictObject({ volume: ArtifactRef, count: z.int() });
@@ -16,7 +17,7 @@ function stageIn(store: MemoryStore, text = 'voxels') {
   const artifacts = new ArtifactStore(store);
   const runs = { count: 0 };
   const run = (
-    change: Partial<typeof identity> & { signal?: AbortSignal; delayMs?: number; schema?: typeof Value } = {},
+    change: Partial<typeof identity> & Partial<Pick<MemoOptions<unknown>, 'signal' | 'by'>> & { delayMs?: number } = {},
   ) =>
     artifacts.memo({
       schema: Value,
@@ -38,7 +39,9 @@ describe('memo', () => {
     assert.equal(first.reused, false);
     assert.ok(first.seconds >= 0.025, `${first.seconds}`);
     const later = stageIn(store);
-    assert.deepEqual(await later.run(), { ...first, reused: true });
+    const { cause, ...rest } = first;
+    assert.equal(cause, 'new');
+    assert.deepEqual(await later.run(), { ...rest, reused: true });
     assert.equal(later.runs.count, 0);
   });
 
@@ -72,8 +75,37 @@ describe('memo', () => {
     const { run } = stageIn(store);
     const { value } = await run();
     await store.put(value.volume.key, Buffer.from('vox'));
-    assert.equal((await run()).reused, false);
+    const again = await run();
+    assert.deepEqual([again.reused, again.cause], [false, 'lost']);
     assert.equal((await run()).reused, true);
+  });
+
+  it('does the work again when an artifact was replaced by other bytes of the same length', async () => {
+    const store = new MemoryStore();
+    const { run, artifacts } = stageIn(store);
+    const { value } = await run();
+    await store.put(value.volume.key, Buffer.from('VOXELS'));
+    assert.deepEqual([(await run()).cause, (await run()).reused], ['lost', true]);
+    assert.equal(Buffer.from(await artifacts.get(value.volume)).toString(), 'voxels');
+  });
+
+  it('reads no bytes of an artifact to believe it, and asks for each once', async () => {
+    const store = new MemoryStore();
+    const { run } = stageIn(store);
+    await run();
+    const before = { ...store.counts };
+    await run();
+    assert.deepEqual(store.counts, { ...before, get: before.get + 1, head: before.head + 1 });
+  });
+
+  it('believes no manifest that lies under the key of another identity', async () => {
+    const store = new MemoryStore();
+    const { run, runs } = stageIn(store);
+    const { key } = await run();
+    const other = { ...identity, parameters: { window: 'bone' } };
+    await store.put(memoKey(other), (await store.get(key))!.bytes);
+    assert.equal((await run(other)).reused, false);
+    assert.equal(runs.count, 2);
   });
 
   for (const [what, manifest] of [
@@ -135,6 +167,24 @@ describe('memo', () => {
     await assert.rejects(run({ signal: controller.signal }), /cancelled/);
   });
 
+  it('does the work again for a run that was told to, once, however often that run asks', async () => {
+    const store = new MemoryStore();
+    const { run, runs } = stageIn(store);
+    const first = await run({ by: { run: 'first' } });
+    const by = { run: 'second', token: 'told' };
+    const forced = await run({ by });
+    assert.deepEqual([forced.reused, forced.cause, forced.key], [false, 'forced', first.key]);
+    assert.equal((await run({ by })).reused, true);
+    assert.equal((await run({ by: { run: 'third' } })).reused, true);
+    assert.equal((await run({ by: { run: 'fourth', token: 'told again' } })).reused, false);
+    assert.equal(runs.count, 3);
+  });
+
+  it('says new, not forced, where nothing was there', async () => {
+    const { run } = stageIn(new MemoryStore());
+    assert.equal((await run({ by: { run: 'first', token: 'told' } })).cause, 'new');
+  });
+
   it('gives the value as a later run will read it, without members that are undefined', async () => {
     const artifacts = new ArtifactStore(new MemoryStore());
     const schema = z.object({ a: z.int(), b: z.int().optional() });
@@ -143,11 +193,15 @@ describe('memo', () => {
     assert.deepEqual(Object.keys(value), ['a']);
   });
 
-  it('keeps what decided the result in the manifest, for people who ask why', async () => {
+  it('keeps what decided the result in the manifest, and whose work it was, for people who ask why', async () => {
     const store = new MemoryStore();
-    await stageIn(store).run();
-    const manifest = JSON.parse(Buffer.from((await store.get(memoKey(identity)))!.bytes).toString());
-    assert.deepEqual(manifest, { ...identity, value: manifest.value, seconds: manifest.seconds });
+    await stageIn(store).run({ by: { run: 'first' } });
+    const { value, seconds, made, ...rest } = JSON.parse(
+      Buffer.from((await store.get(memoKey(identity)))!.bytes).toString(),
+    );
+    assert.deepEqual(rest, identity);
+    assert.equal(made.run, 'first');
+    assert.ok(Math.abs(Date.now() - Date.parse(made.at)) < 60_000);
   });
 
   it('finds references at any depth, each once', () => {

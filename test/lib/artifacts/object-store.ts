@@ -178,6 +178,29 @@ export function objectStoreSuite(open: () => ObjectStore): void {
     assert.equal(await store.head(key), null);
   });
 
+  it('deletes many objects at once, and takes those that are not there for deleted', async () => {
+    const store = open();
+    const prefix = `${fresh()}/`;
+    const keys = Array.from({ length: 1100 }, (_, at) => `${prefix}${String(at).padStart(4, '0')} ü`);
+    const there = [keys[0]!, keys[999]!, keys[1000]!, keys[1099]!];
+    for (const key of [...there, `${prefix}stays`]) await store.put(key, bytes('x'));
+    await store.deleteMany(keys);
+    const left = [];
+    for await (const { key } of store.list(prefix)) left.push(key);
+    assert.deepEqual(left, [`${prefix}stays`]);
+    await store.deleteMany([]);
+  });
+
+  it('tells when an object was written', async () => {
+    const store = open();
+    const key = fresh();
+    await store.put(key, bytes('x'));
+    for await (const { modified } of store.list(key)) {
+      // Whole seconds on some servers, and the clock may be another machine's.
+      assert.ok(Math.abs(modified.getTime() - Date.now()) < 60_000, modified.toISOString());
+    }
+  });
+
   it('lists what is under a prefix, in the order of the keys', async () => {
     const store = open();
     const prefix = `${fresh()}/`;

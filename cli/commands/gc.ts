@@ -1,0 +1,62 @@
+import { collect, type Doomed, type GcPlan, planGc } from '../../lib/artifacts/gc.ts';
+import { Fault } from '../../lib/fault.ts';
+import { parseTime } from '../config/time.ts';
+import { EXIT } from '../exit-codes.ts';
+import { renderGc, type Tally } from '../gc-text.ts';
+import { openWork } from '../open-work.ts';
+import { withSession } from '../session.ts';
+
+export interface GcOptions {
+  readonly keep?: string;
+  readonly keepLast?: string;
+  readonly grace: string;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
+/** `samflow gc --keep 30d`: what nothing refers to. A dry run, unless `--yes` is given. */
+export async function gcCommand({ keep, keepLast, grace, yes = false, json }: GcOptions): Promise<number> {
+  if (keep === undefined && keepLast === undefined) {
+    const details = { found: 'neither', expected: 'which runs to keep', fix: 'Give e.g. --keep 30d or --keep-last 5' };
+    throw new Fault('USAGE', { at: '--keep and --keep-last', ...details });
+  }
+  const policy = {
+    ageMs: keep === undefined ? null : parseTime('--keep', keep),
+    last: keepLast === undefined ? null : parseCount(keepLast),
+    graceMs: grace === '0' ? 0 : parseTime('--grace', grace),
+  };
+  return withSession({ json, workers: false }, async ({ platform, signal, say }) => {
+    const { store } = platform;
+    const plan = await planGc(store, policy, await openWork(platform));
+    const work = async () => openWork(platform);
+    const gone = yes ? await collect(store, plan, work, { signal }) : plan.doomed;
+    const tallies = tally(gone);
+    say(renderGc(plan, tallies, yes));
+    if (json) process.stdout.write(`${JSON.stringify(gcJson(plan, tallies, yes))}\n`);
+    return EXIT.ok;
+  });
+}
+
+function tally(items: readonly Doomed[]): Tally[] {
+  const kinds = new Map<string, Tally>();
+  for (const { kind, bytes } of items) {
+    const before = kinds.get(kind) ?? { kind, objects: 0, bytes: 0 };
+    kinds.set(kind, { kind, objects: before.objects + 1, bytes: before.bytes + bytes });
+  }
+  return [...kinds.values()].sort((a, b) => b.bytes - a.bytes);
+}
+
+const gcJson = ({ keptRuns, staying }: GcPlan, kinds: readonly Tally[], isDeleted: boolean): object => ({
+  deleted: isDeleted,
+  runs: keptRuns,
+  kinds,
+  objects: kinds.reduce((sum, { objects }) => sum + objects, 0),
+  bytes: kinds.reduce((sum, { bytes }) => sum + bytes, 0),
+  staying,
+});
+
+function parseCount(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  const details = { found: `\`${text}\``, expected: 'a whole number', fix: 'Write e.g. --keep-last 5' };
+  throw new Fault('USAGE', { at: '--keep-last', ...details });
+}

@@ -1,0 +1,104 @@
+import { type Manifest, readManifest } from './manifest.ts';
+import { inParallel } from './manifests.ts';
+import type { ListedObject, ObjectStore } from './store.ts';
+
+/** A finished run: `runs/<id>/result.json` and what lies beside it. */
+export interface StoredRun {
+  readonly id: string;
+  readonly name: string;
+  readonly ended: Date;
+  readonly objects: readonly ListedObject[];
+  /** The objects' JSON. */
+  readonly values: readonly unknown[];
+  /** Keys of the results that it used, and of the training that it branched from. */
+  readonly uses: readonly string[];
+}
+
+/** A training's checkpoints: activities/checkpoint-chain.ts. */
+export interface StoredChain {
+  readonly key: string;
+  readonly head: ListedObject | null;
+  readonly steps: readonly { readonly object: ListedObject; readonly step: { step?: number } | null }[];
+}
+
+/** Everything in a store but the artifacts' bytes. */
+export interface StoreContent {
+  readonly runs: readonly StoredRun[];
+  readonly chains: readonly StoredChain[];
+  readonly manifests: readonly { readonly object: ListedObject; readonly manifest: Manifest | null }[];
+  readonly blobs: readonly ListedObject[];
+  /** Registry entries, and objects that samflow does not know. */
+  readonly others: readonly { readonly value: unknown }[];
+  readonly objects: number;
+  readonly bytes: number;
+  readonly newest: Date;
+}
+
+const CHAIN = /^runs\/([0-9a-f]{64})\/(head\.json|steps\/\d+\.json)$/;
+const RUN = /^runs\/(.+)\/(?:result|lineage)\.json$/;
+
+export async function readContent(store: ObjectStore): Promise<StoreContent> {
+  const sorted = { chains: new Map<string, ListedObject[]>(), runs: new Map<string, ListedObject[]>() };
+  const [memo, blobs, others]: ListedObject[][] = [[], [], []];
+  let [objects, bytes, newest] = [0, 0, new Date(0)];
+  const into = (map: Map<string, ListedObject[]>, name: string, object: ListedObject): void => {
+    map.set(name, [...(map.get(name) ?? []), object]);
+  };
+  for await (const object of store.list('')) {
+    const { key } = object;
+    objects += 1;
+    bytes += object.bytes;
+    if (object.modified > newest) newest = object.modified;
+    const [chain, run] = [CHAIN.exec(key)?.[1], RUN.exec(key)?.[1]];
+    if (key.startsWith('cas/sha256/')) blobs!.push(object);
+    else if (key.startsWith('memo/')) memo!.push(object);
+    else if (chain) into(sorted.chains, chain, object);
+    else if (run) into(sorted.runs, run, object);
+    else others!.push(object);
+  }
+  const json = (object: ListedObject) => readJson(store, object.key);
+  return {
+    ...{ objects, bytes, newest, blobs: blobs! },
+    manifests: await inParallel(memo!, async (object) => {
+      const read = await store.get(object.key);
+      return { object, manifest: read && readManifest(read.bytes, object.key) };
+    }),
+    runs: await inParallel([...sorted.runs], async ([id, own]) => runOf(id, own, await inParallel(own, json))),
+    chains: await inParallel([...sorted.chains], async ([key, own]) => {
+      const links = own.filter(({ key }) => key.includes('/steps/'));
+      const steps = await inParallel(links, async (object) => ({ object, step: await json(object) }));
+      return { key, head: own.find((object) => !links.includes(object)) ?? null, steps };
+    }),
+    others: await inParallel(
+      others!.filter(({ key }) => key.endsWith('.json')),
+      async (object) => ({ value: await json(object) }),
+    ),
+  };
+}
+
+function runOf(id: string, objects: readonly ListedObject[], values: readonly Json[]): StoredRun {
+  const lineage = values.find((value) => value?.uses !== undefined);
+  const names = values.map((value) => value?.name ?? (value?.input as Json)?.name);
+  const uses = (lineage?.uses as { key?: unknown }[] | undefined) ?? [];
+  // Whoever asks for a branch again asks for what it branched from.
+  const { of } = (lineage?.input as { branch?: { of?: unknown } } | undefined)?.branch ?? {};
+  return {
+    ...{ id, objects, values },
+    name: String(names.find((name) => name !== undefined) ?? id),
+    ended: new Date(Math.max(...objects.map(({ modified }) => modified.getTime()))),
+    uses: [...uses.map(({ key }) => key), ...(of === undefined ? [] : [of])].map(String),
+  };
+}
+
+type Json = Record<string, unknown> | null;
+
+/** Null where it is gone, or no JSON object. */
+export async function readJson(store: ObjectStore, key: string): Promise<Json> {
+  const object = await store.get(key);
+  try {
+    const value: unknown = object && JSON.parse(Buffer.from(object.bytes).toString('utf8'));
+    return typeof value === 'object' ? (value as Json) : null;
+  } catch {
+    return null;
+  }
+}
