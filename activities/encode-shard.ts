@@ -1,15 +1,16 @@
 import type { z } from 'zod';
 import { EncodeShardInput, EncodeShardResult } from '../contracts/stages.ts';
 import { sha256Hex } from '../lib/artifacts/keys.ts';
-import { decodeSlices, type SliceStack } from '../lib/dataset/slices.ts';
+import { type Slice, slicesOf } from '../lib/dataset/slices.ts';
+import { decodeSlices } from '../lib/dataset/slices-record.ts';
 import { encodeSafetensors } from '../lib/safetensors.ts';
 import { activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
-import { EMBEDDINGS } from './encoded.ts';
+import { EMBEDDINGS, encodeStacks } from './encoded.ts';
 import { modelDigests } from './models.ts';
 import type { Sessions } from './sessions.ts';
 
-const VERSION = 2;
+const VERSION = 3;
 const Result = EncodeShardResult.pick({ embeddings: true });
 
 /**
@@ -18,29 +19,44 @@ const Result = EncodeShardResult.pick({ embeddings: true });
  */
 export const createEncodeShard = ({ artifacts }: ActivityDeps, sessions: Sessions) => {
   /** Shards of one patient follow each other, and all lie in one artifact. */
-  let last: { sha256: string; stack: SliceStack } | null = null;
-  const open = async (ref: z.infer<typeof EncodeShardInput>['slices']): Promise<SliceStack> => {
-    if (last?.sha256 !== ref.sha256) last = { sha256: ref.sha256, stack: decodeSlices(await artifacts.get(ref)) };
-    return last.stack;
+  let last: { sha256: string; slices: Slice[] } | null = null;
+  const open = async (ref: z.infer<typeof EncodeShardInput>['slices']): Promise<Slice[]> => {
+    if (last?.sha256 !== ref.sha256) {
+      last = { sha256: ref.sha256, slices: slicesOf(decodeSlices(await artifacts.get(ref))) };
+    }
+    return last.slices;
   };
   return activity(EncodeShardInput, async ({ model, slices, from, to }, { signal }): Promise<EncodeShardResult> => {
-    const { pixels, height, width } = await open(slices);
-    const shard = pixels.subarray(from * height * width, to * height * width);
-    const count = to - from;
+    const runs = runsOf((await open(slices)).slice(from, to));
     const { value, reused, seconds } = await artifacts.memo({
       stage: 'encode',
       version: VERSION,
-      parameters: { count, height, width },
-      inputs: [sha256Hex(shard), ...modelDigests(model)],
+      parameters: { runs: runs.map(({ index, height, width }) => [index.length, height, width]) },
+      inputs: [...runs.map(({ pixels }) => sha256Hex(pixels)), ...modelDigests(model)],
       schema: Result,
       signal,
       compute: async () => {
         const encoder = await sessions.encoder(model);
-        const data = await encoder.encode(shard, count, height, width, signal);
-        const tensor = { dtype: 'F16' as const, shape: [count, ...encoder.embeddingShape], data };
+        const rows = await encodeStacks(encoder, runs, signal);
+        const data = new Uint16Array(rows.length * rows[0]!.length);
+        for (const [at, row] of rows.entries()) data.set(row, at * row.length);
+        const tensor = { dtype: 'F16' as const, shape: [rows.length, ...encoder.embeddingShape], data };
         return { embeddings: await artifacts.put('embeddings', encodeSafetensors([[EMBEDDINGS, tensor]])) };
       },
     });
     return { ...value, from, to, reused, seconds };
   });
 };
+
+/** Slices of one plane after each other, whose pixels lie side by side. */
+function runsOf(slices: readonly Slice[]) {
+  return [...new Set(slices.map(({ stack }) => stack))].map((stack) => {
+    const own = slices.filter((slice) => slice.stack === stack);
+    const area = stack.height * stack.width;
+    const first = stack.index.indexOf(own[0]!.index);
+    return {
+      ...{ height: stack.height, width: stack.width, index: Int32Array.from(own, ({ index }) => index) },
+      pixels: stack.pixels.subarray(first * area, (first + own.length) * area),
+    };
+  });
+}

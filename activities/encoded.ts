@@ -1,6 +1,8 @@
 import type { EncodedPatient } from '../contracts/stages.ts';
 import type { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
+import type { SliceStack } from '../lib/dataset/slices.ts';
 import { u16 } from '../lib/safetensors.ts';
+import type { ImageEncoder } from '../lib/training/encoder.ts';
 import { readTensors } from './models.ts';
 
 /** Name of the tensor in an `embeddings` artifact: F16 [N, C, h, w]. */
@@ -16,6 +18,21 @@ export async function readEmbeddings(artifacts: ArtifactStore, { shards }: Encod
     const size = shape.reduce((product, axis) => product * axis, 1);
     const values = u16(tensor);
     for (let row = 0; row < count; row++) rows.push(values.subarray(row * size, (row + 1) * size));
+  }
+  return rows;
+}
+
+/** New embeddings of all slices, in the same form. */
+export async function encodeStacks(
+  encoder: Pick<ImageEncoder, 'encode'>,
+  stacks: readonly Pick<SliceStack, 'pixels' | 'index' | 'height' | 'width'>[],
+  signal: AbortSignal,
+): Promise<Uint16Array[]> {
+  const rows: Uint16Array[] = [];
+  for (const { pixels, index, height, width } of stacks) {
+    const all = await encoder.encode(pixels, index.length, height, width, signal);
+    const size = all.length / index.length;
+    for (const at of index.keys()) rows.push(all.subarray(at * size, (at + 1) * size));
   }
   return rows;
 }

@@ -1,5 +1,5 @@
 import type { PostProcessConfig } from '../contracts/config.ts';
-import { EvaluateInput, EvaluateResult, type Evaluation, type Overlap } from '../contracts/stages.ts';
+import { EvaluateInput, EvaluateResult, type Evaluation } from '../contracts/stages.ts';
 import { sampleNote } from '../lib/metrics/compare.ts';
 import { activity } from './activity.ts';
 import { choosePostProcess } from './choose-post-process.ts';
@@ -7,9 +7,10 @@ import type { ActivityDeps } from './deps.ts';
 import { encodedDigests } from './encoded.ts';
 import { modelDigests } from './models.ts';
 import { Predictor, storedForm } from './predictor.ts';
+import { meanOverlap, type Which } from './scoring.ts';
 import type { Sessions } from './sessions.ts';
 
-const VERSION = 3;
+const VERSION = 4;
 const Result = EvaluateResult.omit({ reused: true, seconds: true });
 export type EvaluatedPatient = EvaluateInput['test'][number];
 
@@ -58,7 +59,8 @@ async function evaluate(
   for (const patient of input.test) {
     patients.push(await evaluatePatient(patient, input, postProcess.rule, predictor, deps, signal));
   }
-  const mean = (of: 'zeroShot' | 'fineTuned') => meanOverlap(patients.map((patient) => patient[of]));
+  // Each patient counts once, however many slices it has.
+  const mean = (of: Which) => meanOverlap(patients.map((patient) => patient[of]));
   const overlaps = { zeroShot: mean('zeroShot'), fineTuned: mean('fineTuned') };
   const scored = { patients: patients.map((patient) => patient.structures!), structures, setting };
   const summaries = await deps.compute.run('summarise', scored, signal);
@@ -85,17 +87,11 @@ async function evaluatePatient(
     zeroShot: scores.zeroShot.volume,
     fineTuned: scores.fineTuned.volume,
     structures: scores.structures,
-    slices: boxed.rows.map(({ index, boxes }, row) => ({
-      ...{ row, index, boxes },
+    slices: boxed.map(({ row, axis, index, boxes }) => ({
+      ...{ row, axis, index, boxes: boxes.map(({ box }) => box) },
       zeroShot: scores.zeroShot.slices[row]!,
       fineTuned: scores.fineTuned.slices[row]!,
     })),
     predictions,
   };
-}
-
-/** Each patient counts once, however many slices it has. */
-function meanOverlap(scores: readonly Overlap[]): Overlap {
-  const mean = (of: keyof Overlap): number => scores.reduce((sum, score) => sum + score[of], 0) / scores.length;
-  return { dice: mean('dice'), iou: mean('iou') };
 }

@@ -7,7 +7,8 @@ import {
   type FineTuneInput as Input,
 } from '../contracts/stages.ts';
 import { type MemoIdentity, memoKey } from '../lib/artifacts/keys.ts';
-import { decodeSlices } from '../lib/dataset/slices.ts';
+import { slicesOf as slicesIn } from '../lib/dataset/slices.ts';
+import { decodeSlices } from '../lib/dataset/slices-record.ts';
 import { fineTune } from '../lib/training/fine-tune.ts';
 import { imageInput } from '../lib/training/mask-training.ts';
 import type { TrainingSlice } from '../lib/training/samples.ts';
@@ -16,9 +17,10 @@ import { openCheckpointChain } from './checkpoint-chain.ts';
 import type { ActivityDeps } from './deps.ts';
 import { encodedDigests, readEmbeddings } from './encoded.ts';
 import { modelDigests } from './models.ts';
+import { boxSetting } from './predictor.ts';
 import type { Sessions } from './sessions.ts';
 
-const VERSION = 4;
+const VERSION = 5;
 const Result = FineTuneResult.omit({ reused: true, seconds: true });
 type Result = Omit<FineTuneResult, 'reused' | 'seconds'>;
 
@@ -45,11 +47,11 @@ export const createFineTune = (deps: ActivityDeps, sessions: Sessions) =>
 /** What decides the trained weights. How often a checkpoint is written does not. */
 function identityOf({ model, train, val, prompts, training }: Input): MemoIdentity {
   const { checkpointEverySteps, ...decisive } = training;
-  const { box, jitter, jitterPixels, minComponentPixels } = prompts;
+  const { jitter, jitterPixels } = prompts;
   return {
     stage: 'fine-tune',
     version: VERSION,
-    parameters: { training: decisive, prompts: { box, jitter, jitterPixels, minComponentPixels }, train: train.length },
+    parameters: { training: decisive, prompts: { ...boxSetting(prompts), jitter, jitterPixels }, train: train.length },
     inputs: [...modelDigests(model), ...[...train, ...val].flatMap(encodedDigests)],
   };
 }
@@ -107,12 +109,10 @@ async function slicesOf(
   for (const patient of patients) {
     // What is given to a task moves to its thread; the pixels are read again.
     const rows = await compute.run('prompts', { slices: await artifacts.get(patient.slices), setting }, signal);
-    const { height, width, pixels } = decodeSlices(await artifacts.get(patient.slices));
     const embeddings = from === 'embeddings' ? await readEmbeddings(artifacts, patient) : null;
-    const pixelsOf = (row: number) => pixels.subarray(row * height * width, (row + 1) * height * width);
-    for (const [row, prompts] of rows.entries()) {
-      const objects = prompts.map(({ box, componentMask: mask }) => ({ box, mask }));
-      slices.push({ image: embeddings?.[row] ?? pixelsOf(row), height, width, objects });
+    for (const { row, pixels, stack } of slicesIn(decodeSlices(await artifacts.get(patient.slices)))) {
+      const objects = rows[row]!.map(({ box, componentMask: mask }) => ({ box, mask }));
+      slices.push({ image: embeddings?.[row] ?? pixels, height: stack.height, width: stack.width, objects });
     }
   }
   return slices;

@@ -2,7 +2,7 @@ import { type ModelPackage, PackageInput, PackageResult } from '../contracts/sta
 import { activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 
-const VERSION = 1;
+const VERSION = 2;
 const Result = PackageResult.pick({ package: true });
 
 /** Gathers all that inference needs into one artifact: model, weights, window, prompts and where the target is to be expected. */
@@ -17,8 +17,8 @@ export const createPackage = ({ artifacts, compute }: ActivityDeps) =>
       signal,
       compute: async () => {
         const slices = await Promise.all(train.map(({ slices }) => artifacts.get(slices)));
-        const prior = await compute.run('prior', { slices }, signal);
-        return { package: await artifacts.putJson('model-package', { ...input, prior } satisfies ModelPackage) };
+        const priors = await compute.run('priors', { slices }, signal);
+        return { package: await artifacts.putJson('model-package', { ...input, priors } satisfies ModelPackage) };
       },
     });
     return { ...value, reused, seconds };

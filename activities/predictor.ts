@@ -1,22 +1,18 @@
 import { z } from 'zod';
 import { ArtifactRef } from '../contracts/artifact.ts';
+import type { PromptsConfig } from '../contracts/config.ts';
 import type { EncodedPatient, EvaluateInput } from '../contracts/stages.ts';
-import { decodeSlices } from '../lib/dataset/slices.ts';
-import { encodeSafetensors } from '../lib/safetensors.ts';
+import { decodeSlices } from '../lib/dataset/slices-record.ts';
 import { MaskDecoder, segmentSlices } from '../lib/training/decoder.ts';
 import type { Attempt } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
-import { encodedDigests, readEmbeddings } from './encoded.ts';
+import { encodedDigests, encodeStacks, readEmbeddings } from './encoded.ts';
 import { modelDigests } from './models.ts';
+import { encodePredictions, type Which } from './scoring.ts';
 import type { Sessions, TunedModel } from './sessions.ts';
-import type { Tasks } from './tasks.ts';
+import type { BoxedSlice } from './tasks.ts';
 
-/** The model as it came, and with the tensors that training changed. */
-export type Which = 'zeroShot' | 'fineTuned';
-/** Slices with their boxes, and how large they are. */
-export type BoxedSlices = ReturnType<Tasks['boxes']>;
-
-const VERSION = 1;
+const VERSION = 2;
 const Result = z.strictObject({ predictions: ArtifactRef });
 /** Slices between two looks at the clock. */
 const BATCH = 8;
@@ -58,14 +54,11 @@ export class Predictor {
     this.#attempt = attempt;
   }
 
-  /**
-   * The patient's slices with their boxes, and an artifact with each model's masks as a tensor U8 [N, H, W], 0 or 1, rows as in
-   * the slices artifact.
-   */
+  /** The patient's slices with their boxes, and an artifact with each model's labels: see `encodePredictions`. */
   async predict(
     patient: EncodedPatient,
     models: readonly Which[],
-  ): Promise<{ boxed: BoxedSlices; predictions: ArtifactRef }> {
+  ): Promise<{ boxed: readonly BoxedSlice[]; predictions: ArtifactRef }> {
     const { artifacts, compute } = this.#deps;
     const { model, weights, prompts } = this.#input;
     const { signal } = this.#attempt;
@@ -73,16 +66,15 @@ export class Predictor {
     const { value } = await artifacts.memo({
       stage: 'predict',
       version: VERSION,
-      parameters: { box: prompts.box, minComponentPixels: prompts.minComponentPixels, models },
+      parameters: { ...boxSetting(prompts), models },
       inputs: [...modelDigests(model), weights.sha256, ...encodedDigests(patient)],
       schema: Result,
       signal,
       compute: async () => {
-        const shape = [boxed.rows.length, boxed.height, boxed.width];
-        const masks = new Map<Which, Uint8Array>();
-        for (const which of models) masks.set(which, await this.#masks(patient, boxed, which));
-        const tensors = [...masks].map(([which, data]) => [which, { dtype: 'U8' as const, shape, data }] as const);
-        return { predictions: await artifacts.put('predictions', encodeSafetensors(tensors)) };
+        const labels = new Map<Which, Uint8Array[]>();
+        for (const which of models) labels.set(which, await this.#labels(patient, boxed, which));
+        const stacks = decodeSlices(await artifacts.get(patient.slices));
+        return { predictions: await artifacts.put('predictions', encodePredictions(labels, stacks)) };
       },
     });
     return { boxed, ...value };
@@ -92,18 +84,17 @@ export class Predictor {
     await Promise.all([...this.#decoders.values()].map((decoder) => decoder.close()));
   }
 
-  async #masks(patient: EncodedPatient, { rows, height, width }: BoxedSlices, which: Which): Promise<Uint8Array> {
+  async #labels(patient: EncodedPatient, boxed: readonly BoxedSlice[], which: Which): Promise<Uint8Array[]> {
     const { signal, report } = this.#attempt;
     const decoder = await this.#decoder(which);
     const embeddings = await this.#embeddings(patient, which);
-    const prompted = rows.map(({ boxes }, row) => ({ boxes, embedding: embeddings[row]! }));
-    const masks = new Uint8Array(rows.length * height * width);
-    for (let from = 0; from < rows.length; from += BATCH) {
-      const batch = await segmentSlices(decoder, prompted.slice(from, from + BATCH), height, width, signal);
-      for (const [at, mask] of batch.entries()) masks.set(mask, (from + at) * height * width);
-      report({ patient: patient.patient, which, done: from + batch.length, total: rows.length });
+    const labels: Uint8Array[] = [];
+    for (let from = 0; from < boxed.length; from += BATCH) {
+      const batch = boxed.slice(from, from + BATCH).map((slice) => ({ ...slice, embedding: embeddings[slice.row]! }));
+      for (const found of await segmentSlices(decoder, batch, signal)) labels.push(found.labels);
+      report({ patient: patient.patient, which, done: labels.length, total: boxed.length });
     }
-    return masks;
+    return labels;
   }
 
   async #decoder(which: Which): Promise<MaskDecoder> {
@@ -126,14 +117,17 @@ export class Predictor {
     if (!own && patient.shards.length > 0) return readEmbeddings(this.#deps.artifacts, patient);
     const tuned = own ? { ...(await this.#tuned()), weights } : undefined;
     const encoder = await this.#sessions.encoder(model, tuned);
-    const { pixels, index, height, width } = decodeSlices(await this.#deps.artifacts.get(patient.slices));
-    const all = await encoder.encode(pixels, index.length, height, width, this.#attempt.signal);
-    const size = all.length / index.length;
-    return Array.from(index, (_, row) => all.subarray(row * size, (row + 1) * size));
+    const stacks = decodeSlices(await this.#deps.artifacts.get(patient.slices));
+    return encodeStacks(encoder, stacks, this.#attempt.signal);
   }
 
   #tuned(): Promise<TunedModel> {
     this.#tunedModel ??= this.#sessions.tuned(this.#input.model, this.#input.weights);
     return this.#tunedModel;
   }
+}
+
+/** What of the prompts decides a patient's boxes from the truth. */
+export function boxSetting({ box, minComponentPixels, padding, paddingPixels, empty }: PromptsConfig) {
+  return { box, minComponentPixels, padding, paddingPixels, empty };
 }

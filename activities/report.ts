@@ -1,14 +1,13 @@
 import { Curves, Evaluation, ReportInput, ReportResult } from '../contracts/stages.ts';
 import type { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
-import { decodeSlices } from '../lib/dataset/slices.ts';
+import { decodeSlices } from '../lib/dataset/slices-record.ts';
 import { pickSlices, pictureOf } from '../lib/report/pick-slices.ts';
 import type { ReportData, SlicePicture } from '../lib/report/report-data.ts';
-import { u8 } from '../lib/safetensors.ts';
 import { activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
-import { readTensors } from './models.ts';
+import { decodePredictions, planesOf, type Which } from './scoring.ts';
 
-const VERSION = 3;
+const VERSION = 4;
 const Result = ReportResult.pick({ report: true });
 
 /** One self-contained HTML file of what the run gave. */
@@ -39,19 +38,17 @@ async function gather(input: ReportInput, artifacts: ArtifactStore): Promise<Rep
   const evaluation = await artifacts.getJson(input.evaluation, Evaluation);
   const curves = await artifacts.getJson(input.curves, Curves);
   const pictures: SlicePicture[] = [];
-  let axis: ReportData['axis'] = null;
   for (const pick of pickSlices(evaluation)) {
     const { slices } = input.test.find(({ patient }) => patient === pick.patient)!;
     const { predictions } = evaluation.patients.find(({ patient }) => patient === pick.patient)!;
-    const stack = decodeSlices(await artifacts.get(slices));
-    const tensors = await readTensors(artifacts, predictions);
-    const { height, width, pixels, masks, pixelMm } = stack;
-    const [zeroShot, fineTuned] = ['zeroShot', 'fineTuned'].map((name) => u8(tensors.get(name)!));
-    const spacingMm = [pixelMm[1], pixelMm[0]] as const;
-    axis = stack.axis;
-    pictures.push(
-      pictureOf(pick, { height, width, pixels, masks: masks!, zeroShot: zeroShot!, fineTuned: fineTuned!, spacingMm }),
-    );
+    const stacks = decodeSlices(await artifacts.get(slices));
+    const labels = decodePredictions(await artifacts.get(predictions));
+    pictures.push(pictureOf(pick, stacks, { zeroShot: labelsOf('zeroShot'), fineTuned: labelsOf('fineTuned') }));
+
+    function labelsOf(which: Which): Uint8Array {
+      const plane = planesOf(labels, which, stacks).find(({ stack }) => stack.axis === pick.axis)!;
+      return plane.values;
+    }
   }
   const { title, run, target, split, infer, bestEpoch, settings, weights, lineage } = input;
   const model = (settings.model as { checkpoint: string }).checkpoint;
@@ -61,7 +58,7 @@ async function gather(input: ReportInput, artifacts: ArtifactStore): Promise<Rep
     { name: 'split', sha256: split.record.sha256 },
   ];
   return {
-    ...{ title, run, target, model, split, evaluation, axis, pictures, infer, curves, bestEpoch, settings },
+    ...{ title, run, target, model, split, evaluation, pictures, infer, curves, bestEpoch, settings },
     ...{ createdFrom, weights, lineage },
   };
 }

@@ -1,12 +1,14 @@
 import type { EvaluationConfig } from '../contracts/config.ts';
 import type { Evaluation, Overlap, Structure, StructureSummary } from '../contracts/stages.ts';
+import { fuseLabels } from '../lib/dataset/fuse-planes.ts';
 import { random } from '../lib/dataset/random.ts';
-import { decodeSlices, type SliceStack, unsliceMask } from '../lib/dataset/slices.ts';
+import { type SliceStack, slicesOf } from '../lib/dataset/slices.ts';
+import { decodeSlices } from '../lib/dataset/slices-record.ts';
 import { decodeVolume, type PatientVolume } from '../lib/dataset/volume-record.ts';
 import { compareScores } from '../lib/metrics/compare.ts';
 import { overlap } from '../lib/metrics/overlap.ts';
 import { scoreVolume, type VolumeScores } from '../lib/metrics/volume-scores.ts';
-import { decodeSafetensors, u8 } from '../lib/safetensors.ts';
+import { decodeSafetensors, encodeSafetensors, u8 } from '../lib/safetensors.ts';
 import { largestSkew } from '../lib/volume/affine.ts';
 import { cleanMask, type PostProcess } from '../lib/volume/clean-mask.ts';
 
@@ -17,7 +19,7 @@ type ScoredStructure = NonNullable<Evaluation['patients'][number]['structures']>
 
 /**
  * Scores both models' predictions slice by slice and over the whole volume, where a slice without a prediction counts as
- * empty; and each structure over the volume with every metric, the fine-tuned one post-processed too.
+ * empty: each structure with every metric, the fine-tuned one post-processed too, and the mean over the structures.
  */
 export function score(o: {
   volume: Uint8Array;
@@ -27,24 +29,25 @@ export function score(o: {
   setting: ScoreSetting;
   postProcess: PostProcess | null;
 }) {
-  const stack = decodeSlices(o.slices);
+  const stacks = decodeSlices(o.slices);
   const volume = decodeVolume(o.volume);
-  const read = predictionsOn(o.predictions, stack, volume);
-  const [zeroShot, fineTuned] = [read('zeroShot'), read('fineTuned')];
-  const postProcessed = o.postProcess && cleanMask(fineTuned.voxels, volume.shape, volume.spacingMm, o.postProcess);
-  const overlaps = ({ voxels, slices }: typeof zeroShot) => ({
-    volume: diceAndIou(overlap(voxels, volume.mask!)),
-    slices: sliceOverlaps(slices, stack),
-  });
+  const predictions = decodePredictions(o.predictions);
+  const voxelsOf = (which: Which) => fuseLabels(planesOf(predictions, which, stacks), volume);
+  const [zeroShot, fineTuned] = [voxelsOf('zeroShot'), voxelsOf('fineTuned')];
+  const postProcessed = o.postProcess && cleanMask(fineTuned, volume.shape, volume.spacingMm, o.postProcess);
   const structures = o.structures.map(({ label }): ScoredStructure => {
     const scored = (voxels: Uint8Array) => volumeScores(voxels, volume, o.setting, label);
     return {
-      zeroShot: scored(zeroShot.voxels),
-      fineTuned: scored(fineTuned.voxels),
+      zeroShot: scored(zeroShot),
+      fineTuned: scored(fineTuned),
       postProcessed: postProcessed && scored(postProcessed),
     };
   });
-  return { zeroShot: overlaps(zeroShot), fineTuned: overlaps(fineTuned), structures };
+  const overlaps = (which: Which) => ({
+    volume: meanOverlap(structures.map((structure) => structure[which])),
+    slices: sliceOverlaps(predictions, which, stacks, o.structures),
+  });
+  return { zeroShot: overlaps('zeroShot'), fineTuned: overlaps('fineTuned'), structures };
 }
 
 /** Dice of the fine-tuned model's masks under each rule, the mean over the structures. */
@@ -56,12 +59,11 @@ export function cleanedDices(o: {
   rules: readonly PostProcess[];
 }): number[] {
   const volume = decodeVolume(o.volume);
-  const { voxels } = predictionsOn(o.predictions, decodeSlices(o.slices), volume)('fineTuned');
-  const truths = o.structures.map(({ label }) => ({ label, truth: onlyLabel(volume.mask!, label) }));
+  const planes = planesOf(decodePredictions(o.predictions), 'fineTuned', decodeSlices(o.slices));
+  const voxels = fuseLabels(planes, volume);
   return o.rules.map((rule) => {
     const cleaned = cleanMask(voxels, volume.shape, volume.spacingMm, rule);
-    const dices = truths.map(({ label, truth }) => overlap(onlyLabel(cleaned, label), truth).dice);
-    return dices.reduce((sum, dice) => sum + dice, 0) / dices.length;
+    return overlapOfStructures(cleaned, volume.mask!, o.structures).dice;
   });
 }
 
@@ -88,14 +90,42 @@ export function summarise(o: {
   });
 }
 
-/** A model's masks of some slices, and the same as voxels of the volume: slices that are not there are empty. */
-function predictionsOn(bytes: Uint8Array, { index, axis }: SliceStack, volume: PatientVolume) {
-  const { tensors } = decodeSafetensors(bytes, 'predictions');
-  return (name: string) => {
-    const slices = u8(tensors.get(name)!);
-    return { slices, voxels: unsliceMask(slices, index, volume, axis) };
-  };
+/** Artifact `predictions`: what models made of a patient's slices. */
+export type Predictions = ReadonlyMap<string, Uint8Array>;
+
+/** The model as it came, and with the tensors that training changed. */
+export type Which = 'zeroShot' | 'fineTuned';
+
+/** Name of the labels U8 [N, H, W] of one model in one plane. */
+const predictionName = (which: Which, { axis }: Pick<SliceStack, 'axis'>): string => `${which}.${axis}`;
+
+/** Labels of each model, in the order of the rows, one array [H, W] a slice. */
+export function encodePredictions(
+  labels: ReadonlyMap<Which, readonly Uint8Array[]>,
+  stacks: readonly Pick<SliceStack, 'axis' | 'index' | 'height' | 'width'>[],
+): Uint8Array {
+  const tensors = [...labels].flatMap(([which, rows]) => {
+    let row = 0;
+    return stacks.map(({ axis, index, height, width }) => {
+      const data = new Uint8Array(index.length * height * width);
+      for (const at of index.keys()) data.set(rows[row++]!, at * height * width);
+      return [
+        predictionName(which, { axis }),
+        { dtype: 'U8' as const, shape: [index.length, height, width], data },
+      ] as const;
+    });
+  });
+  return encodeSafetensors(tensors);
 }
+
+export function decodePredictions(bytes: Uint8Array): Predictions {
+  const { tensors } = decodeSafetensors(bytes, 'predictions');
+  return new Map([...tensors].map(([name, tensor]) => [name, u8(tensor)]));
+}
+
+/** One model's labels with the stacks that they lie on. */
+export const planesOf = (predictions: Predictions, which: Which, stacks: readonly SliceStack[]) =>
+  stacks.map((stack) => ({ stack, values: predictions.get(predictionName(which, stack))! }));
 
 /** Cosine between two voxel axes beyond which distances along them do not add up to millimetres. */
 const LARGEST_SKEW = 1e-3;
@@ -115,10 +145,30 @@ export function volumeScores(
 const onlyLabel = (labels: Uint8Array, label: Structure['label']): Uint8Array =>
   label === null ? labels : labels.map((value) => (value === label ? 1 : 0));
 
-export const diceAndIou = ({ dice, iou }: Overlap): Overlap => ({ dice, iou });
+/** The mean of some structures, or of some patients. */
+export function meanOverlap(scores: readonly Overlap[]): Overlap {
+  const mean = (of: keyof Overlap): number => scores.reduce((sum, score) => sum + score[of], 0) / scores.length;
+  return { dice: mean('dice'), iou: mean('iou') };
+}
 
-function sliceOverlaps(predictions: Uint8Array, { masks, index, height, width }: SliceStack): Overlap[] {
-  const area = height * width;
-  const cut = (stack: Uint8Array, row: number) => stack.subarray(row * area, (row + 1) * area);
-  return Array.from(index, (_, row) => diceAndIou(overlap(cut(predictions, row), cut(masks!, row))));
+/** Of labels against labels: the mean over the structures. */
+export function overlapOfStructures(labels: Uint8Array, truth: Uint8Array, structures: readonly Structure[]): Overlap {
+  return meanOverlap(structures.map(({ label }) => overlap(onlyLabel(labels, label), onlyLabel(truth, label))));
+}
+
+/** Slice by slice, of the structures that a slice has, in truth or in the prediction; of one without any, of none against none. */
+function sliceOverlaps(
+  predictions: Predictions,
+  which: Which,
+  stacks: readonly SliceStack[],
+  structures: readonly Structure[],
+): Overlap[] {
+  const found = planesOf(predictions, which, stacks).flatMap(({ stack: { height, width, index }, values }) =>
+    Array.from(index, (_, at) => values.subarray(at * height * width, (at + 1) * height * width)),
+  );
+  return slicesOf(stacks).map(({ row, mask }) => {
+    const isThere = ({ label }: Structure) => label === null || mask.includes(label) || found[row]!.includes(label);
+    const present = structures.filter(isThere);
+    return overlapOfStructures(found[row]!, mask, present.length > 0 ? present : structures.slice(0, 1));
+  });
 }

@@ -2,7 +2,7 @@ import { SliceInput, SliceResult } from '../contracts/stages.ts';
 import { activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 
-const VERSION = 2;
+const VERSION = 3;
 const Result = SliceResult.omit({ reused: true, seconds: true, patient: true });
 
 /** One patient's volume into the slices that hold the target, as grey pictures by the intensity window. */

@@ -1,23 +1,36 @@
-import { automaticBoxes, type BoxPrior, priorOf } from '../lib/dataset/automatic-prompts.ts';
-import type { Box } from '../lib/dataset/components.ts';
-import { boxesOf, type Prompt, type PromptsSetting } from '../lib/dataset/prompts.ts';
+import type { Structure } from '../contracts/stages.ts';
+import { automaticBoxes, type BoxPrior, priorsOf } from '../lib/dataset/automatic-prompts.ts';
+import { fuseLabels, fuseProbabilities } from '../lib/dataset/fuse-planes.ts';
 import {
-  decodeSlices,
-  encodeSlices,
+  type BoxSetting,
+  boxesOf,
+  type LabelledBox,
+  type Prompt,
+  type PromptsSetting,
+} from '../lib/dataset/prompts.ts';
+import {
   type SliceAxis,
   type SliceStack,
   type SlicesSetting,
   sliceDigests,
+  slicesOf,
   sliceVolume,
-  unsliceMask,
 } from '../lib/dataset/slices.ts';
+import { decodeSlices, encodeSlices } from '../lib/dataset/slices-record.ts';
 import { decodeVolume, encodeVolume, type PatientFiles, readPatientVolume } from '../lib/dataset/volume-record.ts';
-import { overlap } from '../lib/metrics/overlap.ts';
 import { renderReport } from '../lib/report/render-report.ts';
 import type { ReportData } from '../lib/report/report-data.ts';
 import { cleanMask, type PostProcess } from '../lib/volume/clean-mask.ts';
 import { writeMaskOnNativeGrid, writeProbabilityOnNativeGrid } from '../lib/volume/nifti-write.ts';
-import { cleanedDices, diceAndIou, type ScoreSetting, score, summarise, volumeScores } from './scoring.ts';
+import {
+  cleanedDices,
+  meanOverlap,
+  overlapOfStructures,
+  type ScoreSetting,
+  score,
+  summarise,
+  volumeScores,
+} from './scoring.ts';
 
 /**
  * What runs in compute threads: library functions from bytes to bytes, and nothing else. A thread knows neither Temporal
@@ -29,7 +42,7 @@ export const tasks = {
   digests,
   prompts,
   boxes,
-  prior,
+  priors,
   plan,
   score,
   cleanedDices,
@@ -54,9 +67,13 @@ async function convert(files: PatientFiles) {
 }
 
 function slice({ volume, setting }: { volume: Uint8Array; setting: SlicesSetting }) {
-  const stack = sliceVolume(decodeVolume(volume), setting);
-  const { index, total, height, width } = stack;
-  return { bytes: encodeSlices(stack), count: index.length, total, height, width };
+  const stacks = sliceVolume(decodeVolume(volume), setting);
+  const sum = (of: (stack: SliceStack) => number) => stacks.reduce((total, stack) => total + of(stack), 0);
+  return {
+    bytes: encodeSlices(stacks),
+    count: sum(({ index }) => index.length),
+    total: sum(({ total }) => total),
+  };
 }
 
 /** Hashes of the slices' pixels, for the leak audit. */
@@ -65,65 +82,93 @@ function digests({ slices }: { slices: Uint8Array }) {
 }
 
 /** Prompts from the truth, row by row. */
-function prompts({ slices, setting }: { slices: Uint8Array; setting: PromptsSetting }): Prompt[][] {
-  return rowsOf(decodeSlices(slices), (row, stack) => boxesOf(row.mask, stack.height, stack.width, setting));
+function prompts({ slices, setting }: { slices: Uint8Array; setting: BoxSetting }): Prompt[][] {
+  return slicesOf(decodeSlices(slices)).map(({ mask, stack: { height, width } }) =>
+    boxesOf(mask, height, width, setting),
+  );
 }
 
-/** The same without the objects' masks, with what is needed to lay predictions back. */
-function boxes({ slices, setting }: { slices: Uint8Array; setting: PromptsSetting }) {
-  const stack = decodeSlices(slices);
-  const rows = rowsOf(stack, ({ index, mask }) => ({
-    index,
-    boxes: boxesOf(mask, stack.height, stack.width, setting).map(({ box }) => box),
+/** The same without the objects' masks, with each slice's place and size. */
+function boxes({ slices, setting }: { slices: Uint8Array; setting: BoxSetting }): BoxedSlice[] {
+  return slicesOf(decodeSlices(slices)).map(({ row, index, mask, stack: { axis, height, width } }) => ({
+    ...{ row, axis, index, height, width },
+    boxes: boxesOf(mask, height, width, setting).map(({ box, label }) => ({ box, label })),
   }));
-  return { height: stack.height, width: stack.width, rows };
 }
 
-function prior({ slices }: { slices: readonly Uint8Array[] }): BoxPrior | null {
-  return priorOf(slices.map(decodeSlices));
+function priors({ slices }: { slices: readonly Uint8Array[] }): BoxPrior[] {
+  return priorsOf(slices.map(decodeSlices));
 }
 
-export interface Plan extends Pick<SliceStack, 'height' | 'width' | 'axis'> {
-  /** Slices to segment: position along the axis, pixels [H, W] and boxes. */
-  readonly rows: { readonly index: number; readonly pixels: Uint8Array; readonly boxes: Box[] }[];
+/** A slice to segment inside these boxes. */
+export interface BoxedSlice {
+  readonly row: number;
+  readonly axis: SliceAxis;
+  readonly index: number;
+  readonly height: number;
+  readonly width: number;
+  readonly boxes: readonly LabelledBox[];
 }
 
 /** Which slices of a scan are segmented, and by which boxes, without looking at any truth. */
-function plan(o: { volume: Uint8Array; slices: SlicesSetting; prompts: PromptsSetting; prior: BoxPrior | null }): Plan {
-  const stack = sliceVolume(decodeVolume(o.volume), o.slices, { all: true });
-  const boxes = automaticBoxes(stack, o.prompts.automatic, o.prior, o.prompts);
-  const { height, width, axis } = stack;
-  const rows = rowsOf(stack, ({ pixels, index }, _, row) => ({ index, pixels: pixels.slice(), boxes: boxes[row]! }));
-  return { height, width, axis, rows: rows.filter((row) => row.boxes.length > 0) };
+function plan(o: {
+  volume: Uint8Array;
+  slices: SlicesSetting;
+  prompts: PromptsSetting;
+  priors: readonly BoxPrior[];
+}): (BoxedSlice & { pixels: Uint8Array })[] {
+  const stacks = sliceVolume(decodeVolume(o.volume), o.slices, { all: true });
+  const boxes = stacks.flatMap((stack) => automaticBoxes(stack, o.prompts.automatic, o.priors, o.prompts));
+  return slicesOf(stacks)
+    .map(({ row, index, pixels, stack: { axis, height, width } }) => ({
+      ...{ row, axis, index, height, width, pixels: pixels.slice() },
+      boxes: boxes[row]!,
+    }))
+    .filter(({ boxes }) => boxes.length > 0);
 }
 
-/** A mask by slices, post-processed, onto the scan's own grid, and its probabilities, as they came, where there are any. */
+/** What was found on the slices of one plane. */
+export interface FoundPlane {
+  readonly stack: Pick<SliceStack, 'axis' | 'height' | 'width'> & { readonly index: readonly number[] };
+  /** [N, H, W] */
+  readonly labels: Uint8Array;
+  readonly probabilities: Float32Array | null;
+}
+
+/** Labels by slices, fused and post-processed, onto the scan's own grid, and probabilities, as they came, where there are any. */
 function mask(o: {
   volume: Uint8Array;
-  masks: Uint8Array;
-  probabilities: Float32Array | null;
-  index: readonly number[];
-  axis: SliceAxis;
-  target: string;
+  planes: readonly FoundPlane[];
+  structures: readonly Structure[];
   setting: ScoreSetting;
   postProcess: PostProcess | null;
+  probability: boolean;
 }) {
   const volume = decodeVolume(o.volume);
-  const found = unsliceMask(o.masks, o.index, volume, o.axis);
+  const found = fuseLabels(
+    o.planes.map(({ stack, labels }) => ({ stack, values: labels })),
+    volume,
+  );
   const voxels = o.postProcess ? cleanMask(found, volume.shape, volume.spacingMm, o.postProcess) : found;
-  const probabilities = o.probabilities && unsliceMask(o.probabilities, o.index, volume, o.axis);
-  const scored = volume.mask && volumeScores(voxels, volume, o.setting, null);
+  const probabilities = o.planes.map(({ stack, probabilities }) => ({ stack, values: probabilities! }));
+  const scores = volume.mask && o.structures.map(({ label }) => volumeScores(voxels, volume, o.setting, label));
   return {
     files: {
-      mask: writeMaskOnNativeGrid(voxels, volume, [{ label: 1, name: o.target }]),
-      probability: probabilities && writeProbabilityOnNativeGrid(probabilities, volume),
+      mask: writeMaskOnNativeGrid(voxels, volume, namesOf(o.structures)),
+      probability: o.probability
+        ? writeProbabilityOnNativeGrid(fuseProbabilities(probabilities, volume), volume)
+        : null,
     },
     foregroundVoxels: countForeground(voxels),
-    overlap: scored && diceAndIou(scored),
-    overlapBefore: volume.mask && diceAndIou(overlap(found, volume.mask)),
-    scores: scored,
+    overlap: scores && meanOverlap(scores),
+    overlapBefore: volume.mask && overlapOfStructures(found, volume.mask, o.structures),
+    scores,
   };
 }
+
+/** A structure without a label of its own has the value 1. */
+const namesOf = (structures: readonly Structure[]) =>
+  structures.map(({ name, label }) => ({ name, label: label ?? 1 }));
 
 function report(data: ReportData): Uint8Array {
   return new TextEncoder().encode(renderReport(data));
@@ -133,21 +178,4 @@ function countForeground(mask: Uint8Array): number {
   let count = 0;
   for (const value of mask) count += value === 0 ? 0 : 1;
   return count;
-}
-
-interface Row {
-  readonly index: number;
-  /** [H, W] */
-  readonly pixels: Uint8Array;
-  /** [H, W]; all zero where the stack has no masks. */
-  readonly mask: Uint8Array;
-}
-
-function rowsOf<T>(stack: SliceStack, map: (row: Row, stack: SliceStack, at: number) => T): T[] {
-  const area = stack.height * stack.width;
-  const view = (array: Uint8Array, row: number): Uint8Array => array.subarray(row * area, (row + 1) * area);
-  const masks = stack.masks ?? new Uint8Array(stack.pixels.length);
-  return Array.from(stack.index, (index, row) =>
-    map({ index, pixels: view(stack.pixels, row), mask: view(masks, row) }, stack, row),
-  );
 }

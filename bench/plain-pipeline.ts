@@ -4,6 +4,7 @@ import type { ActivityDeps } from '../activities/deps.ts';
 import { type Activities, createActivities } from '../activities/index.ts';
 import type { PreparedRun } from '../cli/config/prepare.ts';
 import type { SliceResult } from '../contracts/stages.ts';
+import { structuresOf } from '../lib/dataset/label-groups.ts';
 import type { WorkerConfig } from '../workers/config.ts';
 import { openDeps } from '../workers/deps.ts';
 import { shardSlices } from '../workflows/shards.ts';
@@ -55,6 +56,7 @@ async function runPlainly(prepared: PreparedRun, { deps, activities, client }: S
 
   const started = performance.now();
   const { name, dataset } = prepared.config;
+  const structures = structuresOf(dataset.target, dataset.labels);
   const { model: modelConfig, slices, prompts, training, evaluation, split: how } = prepared.settings;
   const spec = await deps.artifacts.putJson('dataset-spec', prepared.spec);
   const [downloaded, { model }] = await Promise.all([
@@ -87,12 +89,12 @@ async function runPlainly(prepared: PreparedRun, { deps, activities, client }: S
   });
   const evaluated = await call('evaluate', {
     ...{ model, weights, test, prompts, evaluation },
-    structures: [{ name: dataset.target, label: null }],
+    structures,
     val: scanned(groups.val),
   });
   const metrics = { zeroShot: evaluated.zeroShot, fineTuned: evaluated.fineTuned };
   const packaged = await call('package', {
-    ...{ name, target: dataset.target, model, weights, metrics, slices, prompts, evaluation },
+    ...{ name, target: dataset.target, structures, model, weights, metrics, slices, prompts, evaluation },
     postProcess: evaluated.postProcess ?? null,
     train: pick(groups.train).map(({ patient, slices }) => ({ patient, slices })),
     learnedFrom: [...groups.train, ...groups.val],

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { NamedLabel } from '../lib/dataset/label-groups.ts';
 import { Fault } from '../lib/fault.ts';
 import { looksLikeDicom } from '../lib/volume/dicom.ts';
 import { writeDicomSeg } from '../lib/volume/dicom-seg.ts';
@@ -46,11 +47,11 @@ export function notesOf({ shape: [columns, rows], derivedUids }: SegSource): str
 export async function segmentationOf(
   mask: Uint8Array,
   source: SegSource,
-  { target, model }: { readonly target: string; readonly model: string },
+  { structures, model }: { readonly structures: readonly NamedLabel[]; readonly model: string },
 ): Promise<Uint8Array> {
   return writeDicomSeg({
     ...{ source, mask: readNifti(mask, 'mask'), algorithm: model, softwareVersion: await ownVersion() },
-    structures: [{ label: 1, name: target }],
+    structures: structures.map(({ name, label }) => ({ name, label: label ?? 1 })),
   });
 }
 

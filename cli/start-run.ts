@@ -2,6 +2,7 @@ import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/com
 import { WORKFLOWS } from '../contracts/messages.ts';
 import type { PipelineInput } from '../contracts/pipeline.ts';
 import { QUEUES } from '../contracts/queues.ts';
+import { structuresOf } from '../lib/dataset/label-groups.ts';
 import type { pipelineWorkflow } from '../workflows/pipeline.ts';
 import type { PreparedRun } from './config/prepare.ts';
 import type { Platform } from './dev/platform.ts';
@@ -11,8 +12,9 @@ export async function pipelineInput(
   { config, spec, settings }: PreparedRun,
   { artifacts }: Platform,
 ): Promise<PipelineInput> {
+  const { target, labels } = config.dataset;
   const ref = await artifacts.putJson('dataset-spec', spec);
-  return { name: config.name, target: config.dataset.target, spec: ref, settings };
+  return { name: config.name, target, structures: structuresOf(target, labels), spec: ref, settings };
 }
 
 /**

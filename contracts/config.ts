@@ -44,6 +44,21 @@ export const SourceConfig = z.discriminatedUnion('kind', [
 ]);
 export type SourceConfig = z.infer<typeof SourceConfig>;
 
+/** Label values of mask files: together one structure, or by the names of several. */
+const labelValues = z.array(z.int()).min(1);
+export const LabelsConfig = z.union([
+  labelValues,
+  z
+    .record(name, z.union([z.int(), labelValues]))
+    .refine((labels) => Object.keys(labels).length > 0, 'name at least one structure')
+    .refine((labels) => Object.keys(labels).length <= 255, 'at most 255 structures'),
+]);
+export type LabelsConfig = z.infer<typeof LabelsConfig>;
+
+/** Whether structures are told apart by name. */
+const hasNames = (labels: LabelsConfig | undefined): labels is Exclude<LabelsConfig, number[]> =>
+  labels !== undefined && !Array.isArray(labels);
+
 const splitName = z.enum(['train', 'val', 'test']);
 
 export const PatientConfig = z.strictObject({
@@ -51,8 +66,8 @@ export const PatientConfig = z.strictObject({
   /** NIfTI file or DICOM folder, relative to the source. */
   image: relativePath,
   mask: relativePath,
-  /** Label values that are foreground; default: every non-zero value. */
-  labels: z.array(z.int()).min(1).optional(),
+  /** Label values that are foreground; default: those of the data set. */
+  labels: labelValues.optional(),
   /** All patients name one, or none does (then `split` decides). */
   split: splitName.optional(),
 });
@@ -68,8 +83,8 @@ export const DatasetConfig = z.strictObject({
   pattern: z
     .strictObject({ image: relativePath.includes('{patient}'), mask: relativePath.includes('{patient}') })
     .optional(),
-  /** Foreground label values for `pattern` and `layout`. */
-  labels: z.array(z.int()).min(1).optional(),
+  /** Label values that are foreground, or named structures to learn and score one by one; default: every value but zero is. */
+  labels: LabelsConfig.optional(),
 });
 export type DatasetConfig = z.infer<typeof DatasetConfig>;
 
@@ -90,11 +105,17 @@ export const WindowConfig = z.union([
 export type WindowConfig = z.infer<typeof WindowConfig>;
 
 export const SlicesConfig = z.strictObject({
-  /** `auto` is axial by the affine: the voxel axis nearest to superior-inferior. */
-  axis: z.enum(['auto', 'axial', 'coronal', 'sagittal']).default('auto'),
+  /** `auto` is axial by the affine: the voxel axis nearest to superior-inferior. `all` cuts all three ways. */
+  axis: z.enum(['auto', 'axial', 'coronal', 'sagittal', 'all']).default('auto'),
   window: WindowConfig.default('soft-tissue'),
+  /** Size of a pixel: as scanned, the finer of both sides for both, or millimetres. */
+  pixels: z.union([z.enum(['scan', 'square']), z.number().min(0.05).max(50)]).default('scan'),
   /** Slices with fewer foreground pixels are not trained or scored slice by slice. */
   minForegroundPixels: z.int().min(1).default(16),
+  /** Of the slices to train on, every so many-th; whoever is scored keeps all. */
+  everyNth: z.int().min(1).max(1000).default(1),
+  /** Share of the slices without foreground that training has too, evenly spread. */
+  negatives: z.number().min(0).max(1).default(0),
 });
 export type SlicesConfig = z.infer<typeof SlicesConfig>;
 
@@ -107,6 +128,12 @@ export const PromptsConfig = z.strictObject({
   jitterPixels: z.number().min(0).max(1024).default(20),
   /** Components smaller than this get no box of their own. */
   minComponentPixels: z.int().min(1).default(16),
+  /** Boxes round masks are wider by this fraction of their longer side ... */
+  padding: z.number().min(0).max(1).default(0),
+  /** ... and by so many pixels of a model input of 1024. */
+  paddingPixels: z.number().min(0).max(1024).default(0),
+  /** What a slice without foreground is prompted with: nothing, or the whole image. */
+  empty: z.enum(['none', 'image']).default('none'),
   /** Where boxes come from on a scan without truth: a classical rule for lungs, the training set's prior, or the whole image. */
   automatic: z.enum(['lungs', 'prior', 'image']).default('prior'),
 });
@@ -216,11 +243,27 @@ export const RunConfig = z
     evaluation: EvaluationConfig.prefault({}),
   })
   .check((context) => {
-    const { device, model } = context.value;
-    const { patients, pattern, layout } = context.value.dataset;
+    const { device, model, dataset, prompts, slices } = context.value;
+    const { patients, pattern, layout } = dataset;
     const issue = (path: (string | number)[], message: string) =>
       context.issues.push({ code: 'custom', input: context.value, path, message });
     if (model.precision === 'int8' && device !== 'cpu') issue(['model', 'precision'], 'int8 is for device cpu');
+    const structures = hasNames(dataset.labels) ? Object.values(dataset.labels) : [];
+    const values = structures.flat();
+    const twice = values.find((value, at) => values.indexOf(value) < at);
+    if (twice !== undefined) issue(['dataset', 'labels'], `the value ${twice} may stand under one name only`);
+    if (structures.length > 1) {
+      const say = (key: string, why: string) => issue(['prompts', key], `with several structures: ${why}`);
+      if (prompts.automatic === 'lungs') say('automatic', 'the rule for lungs finds one');
+      if (prompts.automatic === 'image') say('automatic', 'a box round the whole image does not say which is meant');
+      if (prompts.empty === 'image') say('empty', 'a box round the whole image does not say which is meant');
+    }
+    if (slices.negatives > 0 && prompts.empty === 'none') {
+      issue(
+        ['slices', 'negatives'],
+        'slices without foreground teach nothing without prompts: set prompts.empty to image',
+      );
+    }
     if ([patients, pattern, layout].filter(Boolean).length > 1) {
       issue(['dataset'], 'give one of `patients`, `pattern` and `layout`');
     }
@@ -228,6 +271,12 @@ export const RunConfig = z
       const named = patients.filter((patient) => patient.split).length;
       if (named > 0 && named < patients.length) {
         issue(['dataset', 'patients'], 'give every patient a `split`, or none');
+      }
+      if (hasNames(dataset.labels) && patients.some((patient) => patient.labels)) {
+        issue(
+          ['dataset', 'patients'],
+          'structures have the same labels in every patient: leave `labels` of patients out',
+        );
       }
       if (new Set(patients.map((patient) => patient.id)).size < patients.length) {
         issue(['dataset', 'patients'], 'each patient `id` may stand once');

@@ -18,6 +18,7 @@ import {
   ModelRef,
   Overlap,
   SplitResult,
+  Structure,
   StructureSummary,
 } from './stages.ts';
 
@@ -43,6 +44,8 @@ export const PipelineInput = z.strictObject({
   target: z.string(),
   /** Artifact `dataset-spec`. */
   spec: ArtifactRef,
+  /** What is learned and scored one by one: the values of masks, and their names. */
+  structures: z.array(Structure).min(1),
   settings: RunSettings,
 });
 export type PipelineInput = z.infer<typeof PipelineInput>;
@@ -65,6 +68,7 @@ export const PipelineResult = z.strictObject({
   run: z.string(),
   name: z.string(),
   target: z.string(),
+  structures: z.array(Structure).min(1),
   stages: z.array(StageSummary),
   metrics: Metrics,
   /** All metrics over the unseen patients; absent in runs of older versions. */

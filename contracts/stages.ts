@@ -43,7 +43,8 @@ export const PatientFiles = z.strictObject({
   patient: PatientKey,
   image: z.array(storedFile).min(1),
   mask: storedFile.nullable(),
-  labels: z.array(z.int()).nullable(),
+  /** File values that become 1, that become 2, ... in the mask; null: every value but zero becomes 1. */
+  labels: z.array(z.array(z.int()).min(1)).nullable(),
 });
 export type PatientFiles = z.infer<typeof PatientFiles>;
 export const DownloadResult = z.strictObject({
@@ -85,7 +86,7 @@ export const ConvertInput = z.strictObject({ patient: PatientKey, files: Artifac
 export type ConvertInput = z.infer<typeof ConvertInput>;
 export const ConvertResult = z.strictObject({
   patient: PatientKey,
-  /** safetensors: `image` I16|F32 [Z, Y, X], `mask` U8 [Z, Y, X] (where there is one), canonical RAS+; geometry in the metadata. */
+  /** safetensors: `image` I16|F32 [Z, Y, X], `mask` U8 [Z, Y, X] of 0..K (where there is one), canonical RAS+; geometry in the metadata. */
   volume: ArtifactRef,
   /** Canonical (RAS+) [X, Y, Z]. */
   shape: z.tuple([z.int(), z.int(), z.int()]),
@@ -104,13 +105,11 @@ export const SliceInput = z.strictObject({ patient: PatientKey, volume: Artifact
 export type SliceInput = z.infer<typeof SliceInput>;
 export const SliceResult = z.strictObject({
   patient: PatientKey,
-  /** safetensors: `pixels` U8 [N, H, W], `masks` U8 [N, H, W], `index` I32 [N] (position along the slice axis). */
+  /** safetensors, for each plane: pixels U8 [N, H, W], masks U8 [N, H, W], index I32 [N] (position along the axis). */
   slices: ArtifactRef,
   count: z.int().nonnegative(),
   /** Slices of the volume before the filter. */
   total: z.int().nonnegative(),
-  height: z.int(),
-  width: z.int(),
   ...outcome,
 });
 export type SliceResult = z.infer<typeof SliceResult>;
@@ -224,14 +223,13 @@ export const EvaluateInput = z.strictObject({
   test: z.array(scannedPatient),
   prompts: PromptsConfig,
   evaluation: EvaluationConfig.prefault({}),
-  structures: z
-    .array(Structure)
-    .min(1)
-    .default([{ name: 'target', label: null }]),
+  structures: z.array(Structure).min(1),
   /** The validation patients: post-processing is chosen on them. Without any there is nothing to choose by, and none is. */
   val: z.array(scannedPatient).default([]),
 });
 export type EvaluateInput = z.infer<typeof EvaluateInput>;
+/** A plane that slices are cut in. */
+export const SliceAxis = z.enum(['axial', 'coronal', 'sagittal']);
 export const Overlap = z.strictObject({ dice: z.number(), iou: z.number() });
 export type Overlap = z.infer<typeof Overlap>;
 /** One structure over a whole volume: docs/reference/metrics.md. Distances are null on a grid whose axes are not at right angles. */
@@ -305,15 +303,16 @@ export const Evaluation = z.strictObject({
         .optional(),
       slices: z.array(
         z.strictObject({
-          /** Row of the slices artifact, and position along the slice axis. */
+          /** Row of the slices artifact, plane, and position along the slice axis. */
           row: z.int(),
+          axis: SliceAxis,
           index: z.int(),
           boxes: z.array(z.tuple([z.number(), z.number(), z.number(), z.number()])),
           zeroShot: Overlap,
           fineTuned: Overlap,
         }),
       ),
-      /** safetensors: `zeroShot`, `fineTuned` U8 [N, H, W], rows as in the slices artifact; not post-processed. */
+      /** safetensors: for each plane and model labels U8 [N, H, W], rows as in the slices artifact; not post-processed. */
       predictions: ArtifactRef,
     }),
   ),
@@ -351,16 +350,20 @@ export const ModelPackage = z.strictObject({
   weights: ArtifactRef,
   slices: SlicesConfig,
   prompts: PromptsConfig,
-  /** Where the target lay in training: the `prior` for scans without truth. */
-  prior: z
-    .strictObject({
+  /** What the values of its masks mean. */
+  structures: z.array(Structure).min(1),
+  /** Where each structure lay in training, plane by plane: the `prior` for scans without truth. */
+  priors: z.array(
+    z.strictObject({
+      axis: SliceAxis,
+      label: z.int().positive(),
       /** Fractions of the volume's extent along the slice axis where the target was seen. */
       fromFraction: z.number(),
       toFraction: z.number(),
       /** x0, y0, x1, y1 as fractions of the body's bounding box. */
       boxFraction: z.tuple([z.number(), z.number(), z.number(), z.number()]),
-    })
-    .nullable(),
+    }),
+  ),
   metrics: z.strictObject({ zeroShot: Overlap, fineTuned: Overlap }),
   /** What is done to its masks, as chosen on the validation patients, and how masks are scored. Not in older packages. */
   postProcess: PostProcessConfig.nullable().default(null),
@@ -382,9 +385,9 @@ export const InferInput = z.strictObject({
 export type InferInput = z.infer<typeof InferInput>;
 export const InferResult = z.strictObject({
   patient: PatientKey,
-  /** A gzipped NIfTI mask (uint8, the structure's name in the header) on the scan's own grid. */
+  /** A gzipped NIfTI label map (uint8, the structures' names in the header) on the scan's own grid. */
   mask: ArtifactRef,
-  /** A gzipped NIfTI file (float32) of the probabilities on the same grid, where they were asked for. */
+  /** A gzipped NIfTI file (float32) of the probability of any structure on the same grid, where it was asked for. */
   probability: ArtifactRef.optional(),
   foregroundVoxels: z.int(),
   /** Slices that had a prompt. */
@@ -392,10 +395,10 @@ export const InferResult = z.strictObject({
   prompts: z.enum(['lungs', 'prior', 'image']),
   /** Against the truth, where the volume has one: automatic prompts, never mixed with oracle scores. */
   overlap: Overlap.nullable(),
-  /** All metrics of the mask, and the overlap before it was post-processed; absent in older results. */
-  scores: VolumeScores.nullable().optional(),
+  /** All metrics of the mask, structure by structure, and the overlap before it was post-processed. */
+  scores: z.array(VolumeScores).nullable(),
   postProcess: PostProcessConfig.nullable().optional(),
-  overlapBefore: Overlap.nullable().optional(),
+  overlapBefore: Overlap.nullable(),
   ...outcome,
 });
 export type InferResult = z.infer<typeof InferResult>;
@@ -404,6 +407,7 @@ export type InferResult = z.infer<typeof InferResult>;
 export const PackageInput = z.strictObject({
   name: z.string(),
   target: z.string(),
+  structures: z.array(Structure).min(1),
   model: ModelRef,
   weights: ArtifactRef,
   metrics: z.strictObject({ zeroShot: Overlap, fineTuned: Overlap }),

@@ -55,14 +55,15 @@ export async function pipelineWorkflow(input: PipelineInput): Promise<PipelineRe
 }
 
 async function pipeline(input: PipelineInput, board: Board): Promise<PipelineResult> {
-  const { name, target, settings } = input;
+  const { name, target, structures, settings } = input;
   const { slices, prompts, training, evaluation } = settings;
   const run = workflowInfo().workflowId;
   const lineage = openLineage();
 
   const { downloaded, model } = await fetchInputs(input, board, lineage);
-  const patients = await prepare(downloaded, slices, board, lineage);
-  const groups = await divide(patients, settings.split, board, lineage);
+  const whole = await prepare(downloaded, { ...slices, everyNth: 1, negatives: 0 }, board, lineage);
+  const groups = await divide(whole, settings.split, board, lineage);
+  const patients = await chooseSlices(whole, groups, slices, lineage);
   // Embeddings that the training would change are not kept; the test patients' are what the start is scored on.
   const { train } = training;
   const keepsEmbeddings = train !== 'everything' && typeof train !== 'object';
@@ -90,8 +91,7 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   const evaluated = await board.unit(
     'evaluate',
     evaluate({
-      ...{ model, weights, test, prompts, evaluation },
-      structures: [{ name: target, label: null }],
+      ...{ model, weights, test, prompts, evaluation, structures },
       // Post-processing is chosen on them, and nothing else. (A run of an older version has no such settings.)
       ...((evaluation?.postProcess ?? 'auto') === 'auto' && { val: scanned(groups.val) }),
     }),
@@ -104,7 +104,7 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   const packaged = await board.unit(
     'infer',
     packageModel({
-      ...{ name, target, model, weights, metrics, slices, prompts, evaluation },
+      ...{ name, target, structures, model, weights, metrics, slices, prompts, evaluation },
       postProcess: evaluated.postProcess ?? null,
       train: pick(groups.train).map(({ patient, slices }) => ({ patient, slices })),
       learnedFrom: [...groups.train, ...groups.val],
@@ -133,7 +133,7 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   );
 
   const result: PipelineResult = {
-    ...{ run, name, target, metrics, split: groups, test, model, weights, masks },
+    ...{ run, name, target, structures, metrics, split: groups, test, model, weights, masks },
     ...(evaluated.summaries && { summaries: evaluated.summaries }),
     stages: board.summaries(),
     fingerprint: downloaded.fingerprint,
@@ -185,6 +185,26 @@ async function prepare(
   for (const { volume } of prepared) lineage.add('convert', [volume.volume], volume);
   for (const { slices } of prepared) lineage.add('slice', [slices.slices], slices);
   return prepared;
+}
+
+/** Whoever is scored keeps every slice with the target; training may do with fewer, and have some without it. */
+async function chooseSlices(
+  patients: readonly Prepared[],
+  { train, val }: SplitResult,
+  setting: PipelineInput['settings']['slices'],
+  lineage: Lineage,
+): Promise<Prepared[]> {
+  // Absent in runs of older versions.
+  const { everyNth = 1, negatives = 0 } = setting;
+  const thins = everyNth > 1 || negatives > 0;
+  return mapBounded(patients, PATIENTS_AT_ONCE, async (prepared) => {
+    const { patient, volume } = prepared;
+    if (!thins || !(train.includes(patient) || (negatives > 0 && val.includes(patient)))) return prepared;
+    const slices = val.includes(patient) ? { ...setting, everyNth: 1 } : setting;
+    const chosen = await slice.executeWithOptions({ summary: patient }, [{ patient, volume: volume.volume, slices }]);
+    lineage.add('slice', [chosen.slices], chosen);
+    return { ...prepared, slices: chosen };
+  });
 }
 
 async function divide(

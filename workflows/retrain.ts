@@ -100,10 +100,17 @@ async function compare(
     const reason = 'The champion has learned from all patients held out now, so the two cannot be compared fairly.';
     return { outcome: 'kept', reason, champion: null, challenger: null };
   }
+  const { structures } = trained;
+  if (structures.map(({ name }) => name).join() !== model.structures.map(({ name }) => name).join()) {
+    const reason =
+      'The champion segments other structures, so the two cannot be compared; train these under another name.';
+    return { outcome: 'kept', reason, champion: null, challenger: null };
+  }
   board.begin('compare', 2);
   const old = await board.unit('compare', measureChampion(model, unseen));
   const { model: encoder, weights } = trained;
-  const fresh = (await board.unit('compare', evaluate({ model: encoder, weights, test: unseen, prompts }))).fineTuned;
+  const fresh = (await board.unit('compare', evaluate({ model: encoder, weights, test: unseen, prompts, structures })))
+    .fineTuned;
   const better = fresh.dice > old.dice;
   const scores = `Dice ${fresh.dice.toFixed(4)} against ${old.dice.toFixed(4)} on ${unseen.length} unseen patient(s)`;
   return {
@@ -115,7 +122,11 @@ async function compare(
 }
 
 /** The champion sees the patients as it was trained to: by its own window, axis and encoder. */
-async function measureChampion({ model, weights, slices, prompts }: ModelPackage, unseen: HeldOut): Promise<Overlap> {
+async function measureChampion(
+  { model, weights, slices: setting, prompts, structures }: ModelPackage,
+  unseen: HeldOut,
+): Promise<Overlap> {
+  const slices = { ...setting, everyNth: 1, negatives: 0 };
   const sliced = await mapBounded(unseen, PATIENTS_AT_ONCE, ({ patient, volume }) =>
     slice.executeWithOptions({ summary: patient }, [{ patient, volume, slices }]),
   );
@@ -133,5 +144,5 @@ async function measureChampion({ model, weights, slices, prompts }: ModelPackage
   });
   // The child answers in the order of its input.
   const test = encoded.patients.map((patient, index) => ({ ...patient, volume: unseen[index]!.volume }));
-  return (await evaluate({ model, weights, test, prompts })).fineTuned;
+  return (await evaluate({ model, weights, test, prompts, structures })).fineTuned;
 }

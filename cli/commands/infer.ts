@@ -54,8 +54,8 @@ export async function inferCommand(paths: readonly string[], options: InferOptio
       scans: await Promise.all(scans.map((scan) => upload(scan, platform))),
       ...(options.probability && { probability: true }),
     };
-    const name = { target: model.target, model: model.run };
-    const toFile: ToFile = sources ? (mask, at) => segmentationOf(mask, sources[at]!, name) : (mask) => mask;
+    const by = { structures: model.structures, model: model.run };
+    const toFile: ToFile = sources ? (mask, at) => segmentationOf(mask, sources[at]!, by) : (mask) => mask;
     return infer(input, outputs, toFile, session);
   });
 }

@@ -1,13 +1,15 @@
 import { greyOf } from '../volume/intensity.ts';
 import { type Box, boundingBox, connectedComponents, find, unite } from './components.ts';
-import type { PromptsSetting } from './prompts.ts';
-import type { SliceStack } from './slices.ts';
+import { type BoxSetting, type LabelledBox, type PromptsSetting, padBox } from './prompts.ts';
+import type { SliceAxis, SliceStack } from './slices.ts';
 
 /** Boxes for scans without truth. They score lower than boxes from the truth and are never mixed with them. */
 
-/** Where the target was in the training set: as `ModelPackage.prior`. */
+/** Where a structure was in the training set's slices of one plane: as `ModelPackage.priors`. */
 export interface BoxPrior {
-  /** Fractions of the volume's extent along the slice axis between which the target was seen. */
+  readonly axis: SliceAxis;
+  readonly label: number;
+  /** Fractions of the volume's extent along the slice axis between which the structure was seen. */
   readonly fromFraction: number;
   readonly toFraction: number;
   /** x0, y0, x1, y1 as fractions of the body's bounding box over the slices between those, so that the field of view does not matter. */
@@ -18,18 +20,22 @@ export interface BoxPrior {
  * Boxes for each slice of a stack that holds every slice in order; a slice without a box is not decoded.
  *
  * - `lungs`: a classical rule, see `lungBoxes`.
- * - `prior`: one box where the training set had the target; falls back to `image` without a prior.
+ * - `prior`: one box for each structure where the training set had it; falls back to `image` without any prior.
  * - `image`: the whole slice.
  */
 export function automaticBoxes(
   stack: SliceStack,
   kind: PromptsSetting['automatic'],
-  prior: BoxPrior | null,
-  setting: Pick<PromptsSetting, 'minComponentPixels'>,
-): Box[][] {
-  if (kind === 'lungs') return lungBoxes(stack, setting);
-  if (kind === 'prior' && prior) return priorBoxes(stack, prior);
-  return Array.from(stack.index, () => [[0, 0, stack.width, stack.height]]);
+  priors: readonly BoxPrior[],
+  setting: Pick<BoxSetting, 'minComponentPixels' | 'padding' | 'paddingPixels'>,
+): LabelledBox[][] {
+  const { height, width } = stack;
+  if (kind === 'lungs') {
+    const padded = (box: Box) => ({ box: padBox(box, height, width, setting), label: 1 });
+    return lungBoxes(stack, setting).map((boxes) => boxes.map(padded));
+  }
+  if (kind === 'prior' && priors.length > 0) return priorBoxes(stack, priors);
+  return Array.from(stack.index, () => [{ box: [0, 0, width, height], label: 1 }]);
 }
 
 // lungs --------------------------------------------------------------------------------------------------------------
@@ -138,56 +144,85 @@ export function bodyBox(
 }
 
 /**
- * The prior of the training patients' stacks (slices with foreground, and their masks): where along the body, and in which
- * part of its cross-section, the target lies. The mean over patients, so that each counts once. Null without masks.
+ * The priors of the training patients' stacks (slices with foreground, and their masks): where along the body, and in which
+ * part of its cross-section, each structure lies in each plane. The mean over the patients who have it, so that each counts
+ * once. None without masks.
  */
-export function priorOf(stacks: readonly SliceStack[]): BoxPrior | null {
-  const single = stacks.map(priorOfStack).filter((prior) => prior !== null);
-  if (single.length === 0) return null;
+export function priorsOf(patients: readonly (readonly SliceStack[])[]): BoxPrior[] {
+  const single = patients.flat().flatMap(priorsOfStack);
+  const groups = new Map<string, BoxPrior[]>();
+  for (const prior of single) {
+    const key = `${prior.axis} ${prior.label}`;
+    groups.set(key, [...(groups.get(key) ?? []), prior]);
+  }
+  return [...groups.values()]
+    .map(meanPrior)
+    .sort((a, b) => (a.axis < b.axis ? -1 : a.axis > b.axis ? 1 : a.label - b.label));
+}
+
+function meanPrior(priors: readonly BoxPrior[]): BoxPrior {
   const mean = (value: (prior: BoxPrior) => number) =>
-    single.reduce((sum, prior) => sum + value(prior), 0) / single.length;
+    priors.reduce((sum, prior) => sum + value(prior), 0) / priors.length;
+  const { axis, label } = priors[0]!;
   return {
+    ...{ axis, label },
     fromFraction: mean((prior) => prior.fromFraction),
     toFraction: mean((prior) => prior.toFraction),
     boxFraction: [0, 1, 2, 3].map((side) => mean((prior) => prior.boxFraction[side]!)) as Box,
   };
 }
 
-function priorOfStack(stack: SliceStack): BoxPrior | null {
-  const { masks, index, height, width, total } = stack;
-  if (!masks) return null;
+function priorsOfStack(stack: SliceStack): BoxPrior[] {
+  if (!stack.masks) return [];
+  const seen = new Uint8Array(256);
+  for (const label of stack.masks) seen[label] = 1;
+  return [...seen.keys()].filter((label) => label > 0 && seen[label] === 1).map((label) => priorOf(stack, label));
+}
+
+function priorOf(stack: SliceStack, label: number): BoxPrior {
+  const { index, height, width, total, axis } = stack;
+  const masks = stack.masks!;
   const area = height * width;
-  const rows = Array.from(index.keys()).filter((row) => masks.subarray(row * area, (row + 1) * area).includes(1));
-  if (rows.length === 0) return null;
+  const rows = Array.from(index.keys()).filter((row) => masks.subarray(row * area, (row + 1) * area).includes(label));
   // The union over slices: a box that cuts the target off cannot be mended later, one that is too wide can.
   const union = new Uint8Array(area);
   for (const row of rows) {
-    for (let pixel = 0; pixel < area; pixel += 1) union[pixel]! |= masks[row * area + pixel]!;
+    for (let pixel = 0; pixel < area; pixel += 1) if (masks[row * area + pixel] === label) union[pixel] = 1;
   }
   const [x0, y0, x1, y1] = boundingBox(union, height, width)!;
   const [bx0, by0, bx1, by1] = bodyBox(stack, rows);
   const [w, h] = [bx1 - bx0, by1 - by0];
   return {
+    ...{ axis, label },
     fromFraction: index[rows[0]!]! / total,
     toFraction: (index[rows.at(-1)!]! + 1) / total,
     boxFraction: [(x0 - bx0) / w, (y0 - by0) / h, (x1 - bx0) / w, (y1 - by0) / h],
   };
 }
 
-function priorBoxes(stack: SliceStack, { fromFraction, toFraction, boxFraction: [x0, y0, x1, y1] }: BoxPrior): Box[][] {
+function priorBoxes(stack: SliceStack, priors: readonly BoxPrior[]): LabelledBox[][] {
+  const boxes: LabelledBox[][] = Array.from(stack.index, () => []);
+  for (const prior of priors) {
+    if (prior.axis !== stack.axis) continue;
+    for (const [row, box] of boxesOfPrior(stack, prior)) boxes[row]!.push({ box, label: prior.label });
+  }
+  return boxes;
+}
+
+/** The same box in every slice of a range. */
+function boxesOfPrior(stack: SliceStack, { fromFraction, toFraction, boxFraction }: BoxPrior): [number, Box][] {
   const { index, height, width, total } = stack;
   const middles = Array.from(index, (position) => (position + 0.5) / total);
   const rows = [...middles.keys()].filter((row) => middles[row]! >= fromFraction && middles[row]! <= toFraction);
   // Of these slices alone, as the prior was drawn: shoulders or arms above them make another body.
   const [bx0, by0, bx1, by1] = bodyBox(stack, rows);
+  const [x0, y0, x1, y1] = boxFraction;
   const [w, h] = [bx1 - bx0, by1 - by0];
-  const box: Box = [
+  const box = (): Box => [
     Math.max(0, bx0 + x0 * w),
     Math.max(0, by0 + y0 * h),
     Math.min(width, bx0 + x1 * w),
     Math.min(height, by0 + y1 * h),
   ];
-  const boxes: Box[][] = middles.map(() => []);
-  for (const row of rows) boxes[row]!.push([...box]);
-  return boxes;
+  return rows.map((row) => [row, box()]);
 }

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { type Fault, isFault } from '../fault.ts';
 import { checkFileSize } from '../volume/limits.ts';
+import { type LabelSetting, labelGroupsOf } from './label-groups.ts';
 import { certainLayout, type FoundLayout, type FoundPatient, findLayouts } from './layouts.ts';
 import { leftOverOf } from './left-over.ts';
 import { type DatasetSetting, pairPatients } from './pairing.ts';
@@ -50,8 +51,8 @@ export interface DatasetFacts {
 export interface InspectOptions {
   /** Given: these pairs, faults and all. Not given: the layout is guessed. */
   readonly dataset?: DatasetSetting | undefined;
-  /** Foreground label values where `dataset` names none; default: every value but zero. */
-  readonly labels?: readonly number[] | undefined;
+  /** Label values that count where `dataset` names none; default: every value but zero. */
+  readonly labels?: LabelSetting | undefined;
   readonly split: SplitSetting;
   /** Read every scan and mask: finds broken files and gives the very split that a run would make. */
   readonly deep: boolean;
@@ -96,7 +97,7 @@ function pairsOf(listing: Listing, paths: readonly string[], { dataset }: Inspec
     others: others.map(({ name, pattern, patients }) => ({ layout: name, pattern, pairs: patients.length })),
     dataset: layout ? settingOf(layout) : null,
     found: (layout?.patients ?? [])
-      .map((patient) => ({ ...patient, ...(dataset?.labels && { labels: [...dataset.labels] }) }))
+      .map((patient) => ({ ...patient, ...(dataset?.labels && { labels: labelGroupsOf(dataset.labels) }) }))
       .sort((a, b) => (a.id < b.id ? -1 : 1)),
     leftOver: layout?.leftOver ?? leftOverOf(paths, { pattern: null, patients: [] }),
   };
@@ -113,14 +114,14 @@ const notRead = (pair: FoundPatient) => ({ ...pair, volume: null, fault: null, d
 async function inspectPair(listing: Listing, pair: FoundPatient, { labels }: InspectOptions) {
   try {
     refuseLarge(listing, pair);
-    const { volume, digest } = await readPair(listing, { ...pair, labels: pair.labels ?? labels?.slice() ?? null });
+    const { volume, digest } = await readPair(listing, { ...pair, labels: pair.labels ?? labelGroupsOf(labels) });
     return {
       ...pair,
       volume: {
         shape: volume.native.shape,
         axisCodes: volume.native.axisCodes,
         spacingMm: volume.spacingMm,
-        foregroundVoxels: volume.mask!.reduce((sum, value) => sum + value, 0),
+        foregroundVoxels: volume.mask!.reduce((sum, value) => sum + (value === 0 ? 0 : 1), 0),
         repairs: volume.repairs,
       },
       fault: null,

@@ -1,4 +1,5 @@
 import { findDicomPairs } from './dicom-pairs.ts';
+import type { LabelGroups } from './label-groups.ts';
 import { type LayoutPattern, patternsFor } from './layout-patterns.ts';
 import { type LeftOver, leftOverOf } from './left-over.ts';
 import { isNifti, matchPattern, matchPatterns } from './patterns.ts';
@@ -11,7 +12,7 @@ export interface FoundPatient {
   readonly id: string;
   readonly image: string[];
   readonly mask: string;
-  readonly labels?: number[] | null;
+  readonly labels?: LabelGroups;
   readonly split?: SplitPart | null;
 }
 

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { Fault } from '../fault.ts';
+import { type LabelGroups, type LabelSetting, labelGroupsOf } from './label-groups.ts';
 import { certainLayout, findLayouts } from './layouts.ts';
 import { isNifti, isSeriesFile, matchPatterns } from './patterns.ts';
 import type { SplitPart } from './split.ts';
@@ -14,12 +15,12 @@ export interface DatasetSetting {
         readonly id: string;
         readonly image: string;
         readonly mask: string;
-        readonly labels?: readonly number[] | undefined;
+        readonly labels?: LabelSetting | undefined;
         readonly split?: SplitPart | undefined;
       }[]
     | undefined;
   readonly pattern?: { readonly image: string; readonly mask: string } | undefined;
-  readonly labels?: readonly number[] | undefined;
+  readonly labels?: LabelSetting | undefined;
 }
 
 export interface PairedPatient {
@@ -27,8 +28,7 @@ export interface PairedPatient {
   /** One NIfTI file, or the files of a DICOM folder in name order; relative to the source. */
   readonly image: string[];
   readonly mask: string;
-  /** Foreground label values; null: every value but zero. */
-  readonly labels: number[] | null;
+  readonly labels: LabelGroups;
   readonly split: SplitPart | null;
 }
 
@@ -41,20 +41,24 @@ export interface PairedPatient {
 export function pairPatients(files: readonly { readonly path: string }[], dataset: DatasetSetting): PairedPatient[] {
   const paths = files.map(({ path }) => path).sort();
   const patients = dataset.patients
-    ? pairNamed(paths, dataset.patients)
+    ? pairNamed(paths, dataset.patients, dataset.labels)
     : dataset.pattern
       ? pairByPattern(paths, dataset.pattern, dataset.labels)
       : pairByLayout(paths, dataset);
   return patients.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 }
 
-function pairNamed(paths: readonly string[], patients: NonNullable<DatasetSetting['patients']>): PairedPatient[] {
-  return patients.map(({ id, image, mask, labels, split }, index) => {
+function pairNamed(
+  paths: readonly string[],
+  patients: NonNullable<DatasetSetting['patients']>,
+  ofAll: DatasetSetting['labels'],
+): PairedPatient[] {
+  return patients.map(({ id, image, mask, labels = ofAll, split }, index) => {
     const imageFiles = filesAt(paths, image);
     if (imageFiles.length === 0) throw missing(`dataset.patients[${index}].image`, image);
     const maskFiles = filesAt(paths, mask);
     if (maskFiles.length !== 1) throw missing(`dataset.patients[${index}].mask`, mask, maskFiles.length);
-    return { id, image: imageFiles, mask: maskFiles[0]!, labels: labels ? [...labels] : null, split: split ?? null };
+    return { id, image: imageFiles, mask: maskFiles[0]!, labels: labelGroupsOf(labels), split: split ?? null };
   });
 }
 
@@ -90,8 +94,8 @@ function pairByLayout(paths: readonly string[], { target, labels }: DatasetSetti
   return certain.layout.patients.map(({ id, image, mask }) => paired(id, image, mask, labels));
 }
 
-const paired = (id: string, image: string[], mask: string, labels: readonly number[] | undefined): PairedPatient => ({
-  ...{ id, image, mask, labels: labels ? [...labels] : null, split: null },
+const paired = (id: string, image: string[], mask: string, labels: LabelSetting | undefined): PairedPatient => ({
+  ...{ id, image, mask, labels: labelGroupsOf(labels), split: null },
 });
 
 type Pattern = NonNullable<DatasetSetting['pattern']>;

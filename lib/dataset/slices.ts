@@ -1,23 +1,25 @@
 import { createHash } from 'node:crypto';
-import { Fault } from '../fault.ts';
-import { decodeSafetensors, encodeSafetensors, i32, u8 } from '../safetensors.ts';
 import { greyOf, type WindowRange, type WindowSetting, windowRange } from '../volume/intensity.ts';
+import { chooseSlices, refuseEmpty, type SliceFilter } from './choose-slices.ts';
+import { cutSlice, foregroundCounts, type Plane, pasteSlice, planeOf, SLICE_AXES, type SliceAxis } from './planes.ts';
+import { resampleLinear, resampleNearest } from './resample.ts';
 import type { PatientVolume } from './volume-record.ts';
 
-export type SliceAxis = 'axial' | 'coronal' | 'sagittal';
+export type { SliceAxis } from './planes.ts';
 
 /** As `SlicesConfig` of the run configuration. */
-export interface SlicesSetting {
-  readonly axis: 'auto' | SliceAxis;
+export interface SlicesSetting extends SliceFilter {
+  readonly axis: 'auto' | 'all' | SliceAxis;
   readonly window: WindowSetting;
-  readonly minForegroundPixels: number;
+  /** Size of a pixel: as scanned, the finer of both sides for both, or millimetres. */
+  readonly pixels: 'scan' | 'square' | number;
 }
 
-/** Slices of one volume, as a model sees them. */
+/** Slices of one volume in one plane, as a model sees them. */
 export interface SliceStack {
   /** [N, H, W], grey by the window. */
   readonly pixels: Uint8Array;
-  /** [N, H, W], 0 or 1; null for a scan without a mask. */
+  /** [N, H, W], 0 or the number of a structure; null for a scan without a mask. */
   readonly masks: Uint8Array | null;
   /** [N]: canonical voxel index of each slice along the slice axis, ascending. */
   readonly index: Int32Array;
@@ -32,184 +34,150 @@ export interface SliceStack {
   readonly pixelMm: readonly [row: number, column: number];
 }
 
-/**
- * Which canonical (RAS+) axis a plane is cut across, and which axes become rows and columns. Images are in radiological
- * display order, which runs against RAS+ in every plane: row 0 is the front (axial) or the head, column 0 the patient's
- * right (axial, coronal) or front (sagittal). So rows and columns are both read from the far end.
- */
-const PLANES = {
-  sagittal: { slice: 0, row: 2, column: 1 },
-  coronal: { slice: 1, row: 2, column: 0 },
-  axial: { slice: 2, row: 1, column: 0 },
-} as const satisfies Record<SliceAxis, { slice: number; row: number; column: number }>;
+/** One slice of a patient; `row` counts through all of the patient's stacks. */
+export interface Slice {
+  readonly row: number;
+  readonly stack: SliceStack;
+  /** Position along the slice axis. */
+  readonly index: number;
+  /** [H, W] */
+  readonly pixels: Uint8Array;
+  /** [H, W]; all zero where the stack has no masks. */
+  readonly mask: Uint8Array;
+}
+
+/** All slices, in the order of their rows. */
+export function slicesOf(stacks: readonly SliceStack[]): Slice[] {
+  const slices: Slice[] = [];
+  for (const stack of stacks) {
+    const area = stack.height * stack.width;
+    for (const [at, index] of stack.index.entries()) {
+      const cut = (array: Uint8Array) => array.subarray(at * area, (at + 1) * area);
+      const mask = stack.masks ? cut(stack.masks) : new Uint8Array(area);
+      slices.push({ row: slices.length, stack, index, pixels: cut(stack.pixels), mask });
+    }
+  }
+  return slices;
+}
 
 /** `auto` is axial: on the canonical grid the third axis is the one nearest to head-feet, whatever the file's order was. */
-export function sliceAxisOf(axis: SlicesSetting['axis']): SliceAxis {
-  return axis === 'auto' ? 'axial' : axis;
+export function sliceAxesOf(axis: SlicesSetting['axis']): readonly SliceAxis[] {
+  if (axis === 'all') return SLICE_AXES;
+  return [axis === 'auto' ? 'axial' : axis];
 }
 
 /**
- * Cuts a canonical volume into slices. Where there is a mask, slices with fewer foreground pixels than asked for are left
- * out, unless `all` is set. Fault SLICES_EMPTY where none is left.
+ * Cuts a canonical volume into slices, a stack for each plane. Where there is a mask, slices are chosen by it (see
+ * `chooseSlices`) unless `all` is set, and planes without any are left out. Fault SLICES_EMPTY where none is left.
  */
 export function sliceVolume(
   volume: PatientVolume,
   setting: SlicesSetting,
   { all = false }: { all?: boolean } = {},
-): SliceStack {
-  const axis = sliceAxisOf(setting.axis);
-  const plane = PLANES[axis];
-  const [height, width, total] = [volume.shape[plane.row], volume.shape[plane.column], volume.shape[plane.slice]];
-  const area = height * width;
-  const index = all || !volume.mask ? allSlices(total) : foregroundSlices(volume.mask, volume, axis, setting);
+): SliceStack[] {
+  const planes = sliceAxesOf(setting.axis).map((axis) => planeOf(volume.shape, axis));
+  const chosen = all || !volume.mask ? planes.map(({ total }) => allSlices(total)) : choose(volume, planes, setting);
   const window = windowRange(setting.window, volume.image);
-  const grey = greyLookup(volume.image, window);
-  const pixels = new Uint8Array(index.length * area);
-  const masks = volume.mask ? new Uint8Array(index.length * area) : null;
-  index.forEach((position, row) => {
-    walkSlice(volume.shape, axis, position, (voxel, pixel) => {
-      pixels[row * area + pixel] = grey(voxel);
-      if (masks) masks[row * area + pixel] = volume.mask![voxel]!;
-    });
+  const grey = greyTable(volume.image, window);
+  return planes.flatMap((plane, at) => {
+    const index = chosen[at]!;
+    return index.length === 0 ? [] : [{ ...cutStack(volume, plane, index, setting, window, grey), window }];
   });
-  const pixelMm = [volume.spacingMm[plane.row], volume.spacingMm[plane.column]] as const;
-  return { pixels, masks, index, height, width, total, axis, window, pixelMm };
 }
 
-/**
- * Puts the masks (or probabilities) of some slices [N, H, W] back into canonical voxels (x fastest); slices that are not
- * there stay 0.
- */
-export function unsliceMask<T extends Uint8Array | Float32Array>(
-  masks: T,
-  index: ArrayLike<number>,
-  volume: { readonly shape: PatientVolume['shape'] },
-  axis: SliceAxis,
-): T {
-  const plane = PLANES[axis];
-  const area = volume.shape[plane.row] * volume.shape[plane.column];
-  if (masks.length !== index.length * area) {
-    throw new RangeError(`${index.length} slices of ${area} pixels are ${index.length * area}, got ${masks.length}`);
-  }
-  const count = volume.shape[0] * volume.shape[1] * volume.shape[2];
-  const voxels = (masks instanceof Float32Array ? new Float32Array(count) : new Uint8Array(count)) as T;
-  for (let row = 0; row < index.length; row += 1) {
-    walkSlice(volume.shape, axis, index[row]!, (voxel, pixel) => {
-      voxels[voxel] = masks[row * area + pixel]!;
-    });
-  }
-  return voxels;
-}
-
-/** Visits a slice in image order (row by row) and tells which voxel lies under each pixel. */
-function walkSlice(
-  shape: PatientVolume['shape'],
-  axis: SliceAxis,
-  position: number,
-  visit: (voxel: number, pixel: number) => void,
-): void {
-  const plane = PLANES[axis];
-  const stride = [1, shape[0], shape[0] * shape[1]] as const;
-  const [height, width] = [shape[plane.row], shape[plane.column]];
-  let pixel = 0;
-  for (let row = height - 1; row >= 0; row -= 1) {
-    const rowStart = position * stride[plane.slice] + row * stride[plane.row];
-    for (let column = width - 1; column >= 0; column -= 1) {
-      visit(rowStart + column * stride[plane.column], pixel);
-      pixel += 1;
-    }
-  }
+function choose(volume: PatientVolume, planes: readonly Plane[], setting: SlicesSetting): Int32Array[] {
+  const counts = planes.map((plane) => foregroundCounts(plane, volume.mask!, volume.shape));
+  refuseEmpty(counts, setting);
+  return counts.map((plane) => chooseSlices(plane, setting));
 }
 
 const allSlices = (total: number) => Int32Array.from({ length: total }, (_, index) => index);
 
-function foregroundSlices(
-  mask: Uint8Array,
+function cutStack(
   volume: PatientVolume,
-  axis: SliceAxis,
-  { minForegroundPixels }: SlicesSetting,
-): Int32Array {
-  const counts = foregroundCounts(mask, volume.shape, axis);
-  const kept = Int32Array.from(counts.keys()).filter((index) => counts[index]! >= minForegroundPixels);
-  if (kept.length > 0) return kept;
-  throw new Fault('SLICES_EMPTY', {
-    at: 'slices.minForegroundPixels',
-    found: `at most ${counts.reduce((most, count) => Math.max(most, count), 0)} foreground pixels in a slice`,
-    expected: `a slice with at least ${minForegroundPixels}`,
-    fix: 'Lower the limit, or leave the patient out',
-  });
-}
-
-/** Foreground voxels of each slice. */
-function foregroundCounts(mask: Uint8Array, shape: PatientVolume['shape'], axis: SliceAxis): Uint32Array {
-  const across = PLANES[axis].slice;
-  const counts = new Uint32Array(shape[across]);
-  let voxel = 0;
-  for (let z = 0; z < shape[2]; z += 1) {
-    for (let y = 0; y < shape[1]; y += 1) {
-      for (let x = 0; x < shape[0]; x += 1) {
-        if (mask[voxel] !== 0) {
-          const slice = across === 0 ? x : across === 1 ? y : z;
-          counts[slice] = counts[slice]! + 1;
-        }
-        voxel += 1;
-      }
+  plane: Plane,
+  index: Int32Array,
+  { pixels: pixelSize }: SlicesSetting,
+  window: WindowRange,
+  grey: Uint8Array | null,
+): Omit<SliceStack, 'window'> {
+  const scanned = [plane.height, plane.width] as const;
+  const scannedMm = [volume.spacingMm[plane.row]!, volume.spacingMm[plane.column]!] as const;
+  const [height, width] = sizeOf(scanned, scannedMm, pixelSize);
+  const isScanned = height === scanned[0] && width === scanned[1];
+  const area = height * width;
+  const pixels = new Uint8Array(index.length * area);
+  const masks = volume.mask ? new Uint8Array(index.length * area) : null;
+  const values = new Float32Array(scanned[0] * scanned[1]);
+  const labels = new Uint8Array(values.length);
+  index.forEach((position, row) => {
+    const target = pixels.subarray(row * area, (row + 1) * area);
+    if (isScanned && grey) {
+      cutSlice(plane, volume.image, position, values);
+      for (let pixel = 0; pixel < area; pixel += 1) target[pixel] = grey[values[pixel]! + INT16_ZERO]!;
+    } else {
+      cutSlice(plane, volume.image, position, values);
+      const resampled = isScanned ? values : resampleLinear(values, scanned, [height, width]);
+      for (let pixel = 0; pixel < area; pixel += 1) target[pixel] = greyOf(resampled[pixel]!, window);
     }
-  }
-  return counts;
+    if (!masks) return;
+    cutSlice(plane, volume.mask!, position, labels);
+    masks.set(resampleNearest(labels, scanned, [height, width]), row * area);
+  });
+  const pixelMm = [(scannedMm[0] * scanned[0]) / height, (scannedMm[1] * scanned[1]) / width] as const;
+  return { pixels, masks, index, height, width, total: plane.total, axis: plane.axis, pixelMm };
 }
 
-/** Grey of a voxel; by table for int16, where a division per voxel would cost more than the rest of the walk. */
-function greyLookup(image: PatientVolume['image'], window: WindowRange): (voxel: number) => number {
-  if (image instanceof Float32Array) return (voxel) => greyOf(image[voxel]!, window);
-  const table = Uint8Array.from({ length: 65536 }, (_, bin) => greyOf(bin - 32768, window));
-  return (voxel) => table[image[voxel]! + 32768]!;
+/** Of slices whose pixels have the size that is asked for, or the nearest that fills the slice. */
+function sizeOf(
+  scanned: readonly [number, number],
+  scannedMm: readonly [number, number],
+  pixelSize: SlicesSetting['pixels'],
+): readonly [number, number] {
+  if (pixelSize === 'scan') return scanned;
+  const mm = pixelSize === 'square' ? Math.min(...scannedMm) : pixelSize;
+  const size = (side: 0 | 1) => Math.max(1, Math.round((scanned[side] * scannedMm[side]) / mm));
+  return [size(0), size(1)];
+}
+
+const INT16_ZERO = 32768;
+
+/** Grey of every int16 value, where a division per voxel would cost more than the rest; null for other voxels. */
+function greyTable(image: PatientVolume['image'], window: WindowRange): Uint8Array | null {
+  if (image instanceof Float32Array) return null;
+  return Uint8Array.from({ length: 65536 }, (_, bin) => greyOf(bin - INT16_ZERO, window));
+}
+
+/**
+ * Puts the masks (or probabilities) of some slices [N, H, W] of one plane back into canonical voxels (x fastest), at the
+ * scan's own resolution; slices that are not there stay 0.
+ */
+export function unsliceMask<T extends Uint8Array | Float32Array>(
+  masks: T,
+  { index, axis, height, width }: Pick<SliceStack, 'axis' | 'height' | 'width'> & { readonly index: ArrayLike<number> },
+  { shape }: Pick<PatientVolume, 'shape'>,
+): T {
+  const plane = planeOf(shape, axis);
+  const area = height * width;
+  if (masks.length !== index.length * area) {
+    throw new RangeError(`${index.length} slices of ${area} pixels are ${index.length * area}, got ${masks.length}`);
+  }
+  const count = shape[0] * shape[1] * shape[2];
+  const voxels = (masks instanceof Float32Array ? new Float32Array(count) : new Uint8Array(count)) as T;
+  for (let row = 0; row < index.length; row += 1) {
+    const slice = masks.subarray(row * area, (row + 1) * area) as T;
+    pasteSlice(plane, resampleNearest(slice, [height, width], [plane.height, plane.width]), index[row]!, voxels);
+  }
+  return voxels;
 }
 
 /**
  * SHA-256 of the pixels of each slice, for the leak audit; null where all pixels are equal, which says nothing about whose
  * slice it is.
  */
-export function sliceDigests({ pixels, index, height, width }: SliceStack): (string | null)[] {
-  const area = height * width;
-  return Array.from(index, (_, row) => {
-    const slice = pixels.subarray(row * area, (row + 1) * area);
-    if (slice.every((grey) => grey === slice[0])) return null;
-    return createHash('sha256').update(`${height}x${width}:`).update(slice).digest('hex');
+export function sliceDigests(stacks: readonly SliceStack[]): (string | null)[] {
+  return slicesOf(stacks).map(({ pixels, stack: { height, width } }) => {
+    if (pixels.every((grey) => grey === pixels[0])) return null;
+    return createHash('sha256').update(`${height}x${width}:`).update(pixels).digest('hex');
   });
-}
-
-// Artifact `slices` ------------------------------------------------------------------------------------------------
-
-const FORMAT = 'samflow-slices-1';
-
-/** safetensors: `pixels` U8 [N, H, W], `masks` U8 [N, H, W], `index` I32 [N]. Same stack, same bytes. */
-export function encodeSlices(stack: SliceStack): Uint8Array {
-  const { pixels, masks, index, height, width, total, axis, window, pixelMm } = stack;
-  const shape = [index.length, height, width];
-  return encodeSafetensors(
-    [
-      ['pixels', { dtype: 'U8', shape, data: pixels }] as const,
-      ['index', { dtype: 'I32', shape: [index.length], data: index }] as const,
-      ...(masks ? [['masks', { dtype: 'U8', shape, data: masks }] as const] : []),
-    ],
-    { format: FORMAT, stack: JSON.stringify({ total, axis, window, pixelMm }) },
-  );
-}
-
-/** The inverse of `encodeSlices`. Fault SLICES_FORMAT for other bytes. */
-export function decodeSlices(bytes: Uint8Array): SliceStack {
-  const { tensors, metadata } = decodeSafetensors(bytes, 'slices');
-  const [pixels, masks, index] = [tensors.get('pixels'), tensors.get('masks'), tensors.get('index')];
-  if (metadata.format !== FORMAT || !metadata.stack || !pixels || !index) {
-    throw new Fault('SLICES_FORMAT', {
-      at: 'slices',
-      found: `an artifact of format ${metadata.format ?? 'unknown'}`,
-      expected: FORMAT,
-      fix: 'Run the stage `slice` again',
-    });
-  }
-  const [, height, width] = pixels.shape as [number, number, number];
-  const rest = JSON.parse(metadata.stack) as Pick<SliceStack, 'total' | 'axis' | 'window' | 'pixelMm'>;
-  return { pixels: u8(pixels), masks: masks ? u8(masks) : null, index: i32(index), height, width, ...rest };
 }

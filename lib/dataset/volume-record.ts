@@ -6,6 +6,7 @@ import { replaceNonFinite } from '../volume/finite.ts';
 import { asVolume3, type NiftiPlace, readNifti, type VoxelArray } from '../volume/nifti.ts';
 import { axisCodes, canonicalAffine, canonicalShape, orientationOf, toCanonical } from '../volume/orientation.ts';
 import { alignMask, type MaskSource } from './align-mask.ts';
+import type { LabelGroups } from './label-groups.ts';
 
 /** The scan's own grid, as its file has it: where a mask must go back to. */
 export interface NativeGeometry {
@@ -27,7 +28,7 @@ export interface PatientVolume {
   readonly shape: Shape3;
   /** Hounsfield units for CT, arbitrary units else; x fastest, so [Z, Y, X] in C order. */
   readonly image: Int16Array | Float32Array;
-  /** 1 where the file's label is one of those asked for, else 0. */
+  /** 0 for background, else the number of the structure: 1..K in the order of the label groups. */
   readonly mask: Uint8Array | null;
   /** Of the canonical grid. */
   readonly voxelToWorld: Affine;
@@ -47,8 +48,7 @@ export interface PatientFiles {
   /** One NIfTI file, or the files of one DICOM series. */
   readonly image: readonly NamedBytes[];
   readonly mask: NamedBytes | null;
-  /** Label values that are foreground; null: every value but zero. */
-  readonly labels: readonly number[] | null;
+  readonly labels: LabelGroups;
 }
 
 /** A scan as its reader gives it, in native voxel order. */

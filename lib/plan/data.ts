@@ -1,7 +1,7 @@
 import { type DatasetSetting, type PairedPatient, pairPatients } from '../dataset/pairing.ts';
 import { boxesOf, type PromptsSetting } from '../dataset/prompts.ts';
 import { readPair } from '../dataset/read-pair.ts';
-import { type SliceStack, type SlicesSetting, sliceDigests, sliceVolume } from '../dataset/slices.ts';
+import { type SliceStack, type SlicesSetting, sliceDigests, slicesOf, sliceVolume } from '../dataset/slices.ts';
 import type { SourceListing } from '../dataset/sources/source.ts';
 import {
   type AuditedPatient,
@@ -48,34 +48,47 @@ export async function countData(
   listing: SourceListing,
   { dataset, split, slices, prompts }: DataSettings,
 ): Promise<CountedParts> {
-  const patients = new Map<string, CountedPatient>();
+  const { everyNth, negatives } = slices;
+  const settings = {
+    test: { ...slices, everyNth: 1, negatives: 0 },
+    val: { ...slices, everyNth: 1 },
+    train: slices,
+  } satisfies Record<SplitPart, SlicesSetting>;
+  const patients = new Map<string, Record<SplitPart, CountedPatient>>();
   const candidates: SplitCandidate[] = [];
   const audited: AuditedPatient[] = [];
   for (const pair of pairPatients(listing.files, dataset)) {
     const { volume, bytes: volumeBytes, digest } = await readPair(listing, pair);
-    const stack = sliceVolume(volume, slices);
-    const { index, total, height, width } = stack;
+    const whole = sliceVolume(volume, settings.test);
+    const facts = { id: pair.id, filesBytes: bytesOf(listing, pair), volumeBytes };
+    const count = (stacks: readonly SliceStack[]) => ({ ...facts, ...countSlices(stacks, prompts) });
+    const test = count(whole);
     patients.set(pair.id, {
-      ...{ id: pair.id, slices: index.length, totalSlices: total, height, width },
-      boxes: boxesOnEach(stack, prompts),
-      ...{ filesBytes: bytesOf(listing, pair), volumeBytes },
-      slicesBytes: stack.pixels.length + (stack.masks?.length ?? 0),
+      test,
+      val: negatives > 0 ? count(sliceVolume(volume, settings.val)) : test,
+      train: negatives > 0 || everyNth > 1 ? count(sliceVolume(volume, settings.train)) : test,
     });
     candidates.push({ patient: pair.id, digest, split: pair.split });
-    audited.push({ patient: pair.id, digests: sliceDigests(stack) });
+    audited.push({ patient: pair.id, digests: sliceDigests(whole) });
   }
   const parts = splitPatients(candidates, split);
   leakAudit(parts, audited);
-  const pick = (part: SplitPart) => parts[part].map((id) => patients.get(id)!);
+  const pick = (part: SplitPart) => parts[part].map((id) => patients.get(id)![part]);
   return { train: pick('train'), val: pick('val'), test: pick('test') };
 }
 
-function boxesOnEach({ masks, index, height, width }: SliceStack, prompts: PromptsSetting): number[] {
-  const area = height * width;
-  return Array.from(index, (_, row) => {
-    const mask = masks!.subarray(row * area, (row + 1) * area);
-    return boxesOf(mask, height, width, prompts).length;
-  });
+function countSlices(stacks: readonly SliceStack[], prompts: PromptsSetting) {
+  const slices = slicesOf(stacks);
+  const sum = (of: (stack: SliceStack) => number) => stacks.reduce((total, stack) => total + of(stack), 0);
+  return {
+    slices: slices.length,
+    totalSlices: sum(({ total }) => total),
+    // Planes differ in size; what they cost is taken from the largest.
+    height: Math.max(...stacks.map(({ height }) => height)),
+    width: Math.max(...stacks.map(({ width }) => width)),
+    boxes: slices.map(({ mask, stack: { height, width } }) => boxesOf(mask, height, width, prompts).length),
+    slicesBytes: sum(({ pixels, masks }) => pixels.length + (masks?.length ?? 0)),
+  };
 }
 
 function bytesOf({ files }: SourceListing, { image, mask }: PairedPatient): number {

@@ -1,6 +1,6 @@
 import { chartSvg } from './chart-svg.ts';
 import type { Html } from './html.ts';
-import type { OracleEvaluation, ReportData, Scores, SlicePick } from './report-data.ts';
+import type { OracleEvaluation, ReportData, ScoredSlice, Scores, SlicePick } from './report-data.ts';
 
 const INK = 'var(--ink-2)';
 const RULE = 'var(--rule)';
@@ -61,10 +61,10 @@ export function histogramChart(evaluation: OracleEvaluation): Html {
   return chartSvg(option, 'histogram', 'Number of test slices by Dice, zero-shot and fine-tuned');
 }
 
-/** Dice by position in the scan, one line a patient; the slices shown as pictures are marked. */
+/** Dice by position in the scan, one line for each patient and plane; the slices shown as pictures are marked. */
 export function positionChart(evaluation: OracleEvaluation, picks: readonly SlicePick[]): Html {
   const lines = (of: 'zeroShot' | 'fineTuned', color: string): object[] =>
-    evaluation.patients.map(({ slices }) => {
+    evaluation.patients.flatMap(byPlane).map((slices) => {
       const points = slices.map((slice) => [slice.index, slice[of].dice] as const).sort((a, b) => a[0] - b[0]);
       return line({ color, points, dashed: of === 'zeroShot' });
     });
@@ -91,6 +91,9 @@ export function positionChart(evaluation: OracleEvaluation, picks: readonly Slic
   };
   return chartSvg(option, 'position', 'Dice of each test slice by its position, zero-shot and fine-tuned');
 }
+
+const byPlane = ({ slices }: OracleEvaluation['patients'][number]): ScoredSlice[][] =>
+  [...new Set(slices.map(({ axis }) => axis))].map((axis) => slices.filter((slice) => slice.axis === axis));
 
 /** Counts in bins [0, 0.05), ..., [0.95, 1]. */
 export function diceCounts(scores: readonly Scores[]): number[] {

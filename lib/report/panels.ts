@@ -4,7 +4,7 @@ import { score } from './format.ts';
 import { type Html, html, type Part } from './html.ts';
 import { outline } from './outline.ts';
 import { checkPicture } from './pick-slices.ts';
-import type { Box, ReportData, SlicePicture } from './report-data.ts';
+import type { Box, SlicePicture } from './report-data.ts';
 import { sliceMarks } from './slice-marks.ts';
 import { pixelScale, round, targetView, type View, wholeView } from './slice-view.ts';
 
@@ -16,7 +16,7 @@ const CRISP_BELOW = 400;
  * magnified, and a frame in the first shows what part they are. The panels share one grey PNG; masks are vector outlines,
  * sharp at any size and in print.
  */
-export function slicePanels(picture: SlicePicture, axis: ReportData['axis']): Html {
+export function slicePanels(picture: SlicePicture): Html {
   checkPicture(picture);
   const { pick, spacingMm } = picture;
   const id = `slice-${pick.rank}`;
@@ -29,7 +29,7 @@ export function slicePanels(picture: SlicePicture, axis: ReportData['axis']): Ht
   const panel = (name: string, caption: string, view: View, overlay: Part, above: Part = null): Html => {
     const crisp = Math.max(view.width / scaleX, view.height / scaleY) < CRISP_BELOW;
     const image = html`<g transform="scale(${scaleX} ${scaleY})">${use('image', crisp ? 'crisp' : 'smooth')}${overlay}</g>`;
-    const marks = sliceMarks(view, axis, spacingMm && Math.min(...spacingMm));
+    const marks = sliceMarks(view, pick.axis, spacingMm && Math.min(...spacingMm));
     const box = `${view.x} ${view.y} ${view.width} ${view.height}`;
     return figure(
       id,

@@ -11,7 +11,7 @@ export function pickSlices(evaluation: Pick<OracleEvaluation, 'patients'>): Slic
     (a, b) =>
       b.fineTuned.dice - a.fineTuned.dice ||
       (a.patient < b.patient ? -1 : a.patient > b.patient ? 1 : 0) ||
-      a.index - b.index,
+      a.row - b.row,
   );
   const last = slices.length - 1;
   const places: Record<Rank, number> = { best: 0, median: slices.length >> 1, worst: last };
@@ -19,31 +19,33 @@ export function pickSlices(evaluation: Pick<OracleEvaluation, 'patients'>): Slic
   return ranks.map((rank) => ({ ...slices[places[rank]]!, rank }));
 }
 
-/** Rows of one patient's arrays, U8 [N, H, W]. */
+/** One plane of the patient: as `SliceStack` of the slices artifact. */
 export interface PictureSource {
+  readonly axis: SlicePick['axis'];
   readonly height: number;
   readonly width: number;
+  readonly index: ArrayLike<number>;
+  /** U8 [N, H, W], as what the models found. */
   readonly pixels: Uint8Array;
-  readonly masks: Uint8Array;
-  readonly zeroShot: Uint8Array;
-  readonly fineTuned: Uint8Array;
-  readonly spacingMm: SlicePicture['spacingMm'];
+  readonly masks: Uint8Array | null;
+  readonly pixelMm: readonly [row: number, column: number];
 }
 
-/** Cuts a pick's pixels and masks out of its patient's stacks. */
-export function pictureOf(pick: SlicePick, source: PictureSource): SlicePicture {
-  const { height, width, spacingMm } = source;
-  const from = pick.row * height * width;
-  const row = (stack: Uint8Array): Uint8Array => stack.subarray(from, from + height * width);
+/** Cuts a pick's pixels and masks out of its patient's stacks, and out of what was found in its plane. */
+export function pictureOf(
+  pick: SlicePick,
+  stacks: readonly PictureSource[],
+  found: { readonly zeroShot: Uint8Array; readonly fineTuned: Uint8Array },
+): SlicePicture {
+  const { height, width, index, pixels, masks, pixelMm } = stacks.find(({ axis }) => axis === pick.axis)!;
+  const from = Array.from(index).indexOf(pick.index) * height * width;
+  const cut = (stack: Uint8Array): Uint8Array => stack.subarray(from, from + height * width);
   return {
-    pick,
-    height,
-    width,
-    spacingMm,
-    pixels: row(source.pixels),
-    truth: row(source.masks),
-    zeroShot: row(source.zeroShot),
-    fineTuned: row(source.fineTuned),
+    ...{ pick, height, width, spacingMm: [pixelMm[1], pixelMm[0]] },
+    pixels: cut(pixels),
+    truth: cut(masks!),
+    zeroShot: cut(found.zeroShot),
+    fineTuned: cut(found.fineTuned),
   };
 }
 

@@ -10,9 +10,13 @@ export interface Scores {
 /** [x0, y0, x1, y1] in pixels of the slice, x along columns; pixel (x, y) covers [x, x + 1) × [y, y + 1). */
 export type Box = readonly [number, number, number, number];
 
-/** One scored slice: its row in the slices artifact, its position along the slice axis, and the boxes that prompted it. */
+/** A plane that slices are cut in. */
+export type SliceAxis = 'axial' | 'coronal' | 'sagittal';
+
+/** One scored slice: its row in the slices artifact, its plane and position there, and the boxes that prompted it. */
 export interface ScoredSlice {
   readonly row: number;
+  readonly axis: SliceAxis;
   readonly index: number;
   readonly boxes: readonly Box[];
   readonly zeroShot: Scores;
@@ -134,9 +138,10 @@ export interface AutomaticResult {
   readonly foregroundVoxels: number;
   /** Null where the scan has no truth to compare with. */
   readonly overlap: Scores | null;
-  readonly scores?: VolumeScores | null | undefined;
+  /** Structure by structure. */
+  readonly scores: readonly VolumeScores[] | null;
   readonly postProcess?: PostProcess | null | undefined;
-  readonly overlapBefore?: Scores | null | undefined;
+  readonly overlapBefore: Scores | null;
 }
 
 export interface EpochScores {
@@ -173,8 +178,6 @@ export interface ReportData {
     readonly test: readonly string[];
   };
   readonly evaluation: OracleEvaluation;
-  /** Which way the slices are cut; gives the orientation letters. Null: not known, no letters. */
-  readonly axis: 'axial' | 'coronal' | 'sagittal' | null;
   /** One for each pick of `pickSlices(evaluation)`, in that order. */
   readonly pictures: readonly SlicePicture[];
   readonly infer: readonly AutomaticResult[];

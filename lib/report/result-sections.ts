@@ -12,10 +12,10 @@ const MODELS = [
 ] as const;
 
 /** Best, median and worst test slice, each in four views. */
-export function slicesSection({ pictures, axis }: ReportData): Html {
+export function slicesSection({ pictures }: ReportData): Html {
   const show = (picture: SlicePicture): Html => {
-    const { rank, patient, index, zeroShot, fineTuned } = picture.pick;
-    return html`<article id="slice-${rank}"><h3>${rank} <small>${patient}, ${axis ?? ''} slice ${index}; change in Dice ${change(fineTuned.dice - zeroShot.dice)}</small></h3>${slicePanels(picture, axis)}</article>`;
+    const { rank, patient, axis, index, zeroShot, fineTuned } = picture.pick;
+    return html`<article id="slice-${rank}"><h3>${rank} <small>${patient}, ${axis} slice ${index}; change in Dice ${change(fineTuned.dice - zeroShot.dice)}</small></h3>${slicePanels(picture)}</article>`;
   };
   const legend = html`<p class="legend"><span><i class="key box"></i>box</span><span><i class="key truth"></i>truth</span><span><i class="key zero-shot"></i>zero-shot</span><span><i class="key fine-tuned"></i>fine-tuned</span></p>`;
   const none = html`<p class="note">The test patients have no scored slice, so there is none to show.</p>`;

@@ -63,7 +63,7 @@ function automaticCard({ infer }: ReportData): Html {
   const rows = infer.map(({ patient, prompts, promptedSlices, overlap, scores }) => [
     patient,
     ...(overlap ? [score(overlap.dice), score(overlap.iou)] : ['–', '–']),
-    scores?.hd95Mm?.toFixed(2) ?? '–',
+    scores?.map(({ hd95Mm }) => hd95Mm?.toFixed(2) ?? '–').join(' / ') ?? '–',
     RULES.get(prompts) ?? prompts,
     count(promptedSlices),
   ]);

@@ -1,5 +1,5 @@
 import { type Html, html, type Part } from './html.ts';
-import type { ReportData } from './report-data.ts';
+import type { SliceAxis } from './report-data.ts';
 import { round, type View } from './slice-view.ts';
 
 /** Letters at the left, right, top and bottom edge of a slice in radiological display order. */
@@ -10,13 +10,10 @@ const EDGES = {
 } as const;
 
 /** Orientation letters and a scale bar at the edges of a view, in a size that goes with it. */
-export function sliceMarks(view: View, axis: ReportData['axis'], mmPerUnit: number | null): Part {
+export function sliceMarks(view: View, axis: SliceAxis, mmPerUnit: number | null): Part {
   const { x, y, width, height } = view;
   const size = Math.max(width, height) * 0.05;
-  return [
-    axis && letters(view, EDGES[axis], size),
-    mmPerUnit !== null && scaleBar(x, y + height, width, mmPerUnit, size),
-  ];
+  return [letters(view, EDGES[axis], size), mmPerUnit !== null && scaleBar(x, y + height, width, mmPerUnit, size)];
 }
 
 function letters({ x, y, width, height }: View, edges: readonly [string, string, string, string], size: number): Part {

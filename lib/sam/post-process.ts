@@ -51,13 +51,6 @@ function neighbours(i: number, from: number, to: number): [number, number, numbe
   return [low, Math.min(low + 1, from - 1), at - low];
 }
 
-/** 1 where the logit is above 0. */
-export function maskOfLogits(logits: Float32Array): Uint8Array {
-  const mask = new Uint8Array(logits.length);
-  for (let at = 0; at < logits.length; at++) if (logits[at]! > 0) mask[at] = 1;
-  return mask;
-}
-
 /** The float32 that follows a half. */
 const ABOVE_HALF = 0.5 + 2 ** -24;
 

@@ -1,11 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
+import type { LabelledBox } from '../dataset/prompts.ts';
 import { cast, input, reshape } from '../graph/index.ts';
 import type { Session, SessionOptions } from '../runtime/session.ts';
 import { float16, float32 } from '../runtime/tensor.ts';
 import { decode } from '../sam/mask-decoder.ts';
 import type { SamModel } from '../sam/model.ts';
 import { frozenParameters } from '../sam/parameters.ts';
-import { maskOfLogits, upscaleMask } from '../sam/post-process.ts';
+import { upscaleMask } from '../sam/post-process.ts';
 import { scaleBox } from '../sam/processor.ts';
 import { openSession } from './open-session.ts';
 
@@ -78,46 +79,52 @@ export class MaskDecoder {
 export interface PromptedSlice {
   /** Float16 bits [C, h, w]. */
   readonly embedding: Uint16Array;
-  /** Boxes in pixels of the slice. */
-  readonly boxes: readonly (readonly number[])[];
+  readonly height: number;
+  readonly width: number;
+  /** Boxes in pixels of the slice, and the structure that is asked for in each. */
+  readonly boxes: readonly LabelledBox[];
 }
 
-/**
- * Segments slices of one size: the union of what is found in each box, [H, W] of 0 or 1 per slice. A slice without
- * boxes is empty.
- */
+/** What was found on a slice [H, W]. */
+export interface SegmentedSlice {
+  /** The structure whose box has the largest logit, where that is above 0. */
+  readonly labels: Uint8Array;
+  /** That logit; -infinity in a slice without boxes. */
+  readonly logits: Float32Array;
+}
+
+/** Segments slices inside their boxes. Boxes of one structure add up; of several, the surest has a pixel. */
 export async function segmentSlices(
   decoder: MaskDecoder,
   slices: readonly PromptedSlice[],
-  height: number,
-  width: number,
   signal?: AbortSignal,
-): Promise<Uint8Array[]> {
-  const logits = await sliceLogits(decoder, slices, height, width, signal);
-  return logits.map(maskOfLogits);
-}
-
-/** Logits [H, W] of slices of one size: in each pixel the largest of all boxes, -infinity in a slice without boxes. */
-export async function sliceLogits(
-  decoder: MaskDecoder,
-  slices: readonly PromptedSlice[],
-  height: number,
-  width: number,
-  signal?: AbortSignal,
-): Promise<Float32Array[]> {
+): Promise<SegmentedSlice[]> {
   const { processor, config } = decoder.model;
-  const prompted = slices.flatMap(({ embedding, boxes }, slice) =>
-    boxes.map((box) => ({ slice, embedding, box: scaleBox(box, height, width, processor) })),
+  const prompted = slices.flatMap(({ embedding, height, width, boxes }, slice) =>
+    boxes.map(({ box, label }) => ({ slice, label, embedding, box: scaleBox(box, height, width, processor) })),
   );
   const predictions = await decoder.predict(prompted, signal);
-  const largest = slices.map(() => new Float32Array(height * width).fill(Number.NEGATIVE_INFINITY));
+  const found = slices.map(({ height, width }) => ({
+    labels: new Uint8Array(height * width),
+    logits: new Float32Array(height * width).fill(Number.NEGATIVE_INFINITY),
+  }));
   for (const [i, { logits }] of predictions.entries()) {
     // Tens of milliseconds for each, on the caller's thread: heartbeats and cancellation have their turn in between.
     await setImmediate();
     signal?.throwIfAborted();
-    const union = largest[prompted[i]!.slice]!;
+    const { slice, label } = prompted[i]!;
+    const { height, width } = slices[slice]!;
     const full = upscaleMask(logits, config.maskSize, height, width, processor);
-    for (let at = 0; at < full.length; at++) if (full[at]! > union[at]!) union[at] = full[at]!;
+    lay(full, label, found[slice]!);
   }
-  return largest;
+  return found;
+}
+
+function lay(logits: Float32Array, label: number, { labels, logits: largest }: SegmentedSlice): void {
+  for (let at = 0; at < logits.length; at++) {
+    const logit = logits[at]!;
+    if (logit <= largest[at]!) continue;
+    largest[at] = logit;
+    if (logit > 0) labels[at] = label;
+  }
 }

@@ -34,8 +34,6 @@ export interface BoxJitter {
 
 /** Streams of random numbers under one seed, so that no two uses share a draw. */
 const STREAM = { order: 1, jitter: 2 } as const;
-/** The input size that `jitterPixels` is told at. */
-const JITTER_INPUT = 1024;
 
 /** Objects of one slice that share its embedding; `real` of them count, the rest fill up the static shape. */
 interface Group {
@@ -86,10 +84,8 @@ export class Batches {
     return this.feeds(at, (group, slot) => {
       const { height, width, objects } = this.slices[this.groups[group]!.slice]!;
       const { box } = objects[this.groups[group]!.objects[slot]!]!;
-      // Slices keep their own pixels: the limit is told in those of the model's input.
-      const limit = (jitter.jitterPixels * Math.max(height, width)) / JITTER_INPUT;
       const counters = [STREAM.jitter, epoch, group, ...(slot > 0 ? [slot] : [])];
-      return jitterBox([...box], height, width, { fraction: jitter.jitter, limit }, jitter.seed, ...counters);
+      return jitterBox([...box], height, width, jitter, jitter.seed, ...counters);
     });
   }
 

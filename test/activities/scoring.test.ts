@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cleanedDices, score, summarise } from '../../activities/scoring.ts';
+import { cleanedDices, encodePredictions, score, summarise, type Which } from '../../activities/scoring.ts';
 import { EvaluationConfig } from '../../contracts/config.ts';
-import { encodeSlices, type SliceStack, sliceVolume } from '../../lib/dataset/slices.ts';
+import { type SliceStack, slicesOf } from '../../lib/dataset/slices.ts';
+import { encodeSlices } from '../../lib/dataset/slices-record.ts';
 import { encodeVolume, type PatientVolume } from '../../lib/dataset/volume-record.ts';
-import { encodeSafetensors } from '../../lib/safetensors.ts';
 import { POST_PROCESSES } from '../../lib/volume/clean-mask.ts';
-import { volumeOf } from '../helpers/volumes.ts';
+import { oneStack, slicing, volumeOf } from '../helpers/volumes.ts';
 
 const SETTING = EvaluationConfig.parse({});
 const STRUCTURES = [{ name: 'target', label: null }];
@@ -19,11 +19,8 @@ const volume = volumeOf(
   (x) => x,
   (x, y, z) => box(x, y, z) || (x === 1 && y === 1 && z === 9),
 );
-const stack = sliceVolume(volume, {
-  axis: 'axial',
-  window: { lowPercentile: 0, highPercentile: 100 },
-  minForegroundPixels: 4,
-});
+const window = { lowPercentile: 0, highPercentile: 100 };
+const stack = oneStack(volume, slicing({ window, minForegroundPixels: 4 }));
 
 type Change = (mask: Uint8Array, row: number) => Uint8Array;
 const same: Change = (mask) => mask;
@@ -31,23 +28,18 @@ const nothing: Change = (mask) => new Uint8Array(mask.length);
 /** One pixel of the slice more, away from the block. */
 const speckled: Change = (mask) => Uint8Array.from(mask, (value, pixel) => (pixel === 0 ? 1 : value));
 
-function predictions(changes: Record<string, Change>, from: SliceStack = stack): Uint8Array {
-  const area = from.height * from.width;
-  const shape = [from.index.length, from.height, from.width];
-  const tensors = Object.entries(changes).map(([name, change]) => {
-    const data = from.masks!.slice();
-    for (let row = 0; row < from.index.length; row += 1) {
-      data.set(change(from.masks!.slice(row * area, (row + 1) * area), row), row * area);
-    }
-    return [name, { dtype: 'U8' as const, shape, data }] as const;
+function predictions(changes: Partial<Record<Which, Change>>, from: SliceStack = stack): Uint8Array {
+  const labels = Object.entries(changes).map(([which, change]) => {
+    const slices = slicesOf([from]).map(({ mask, row }) => change(mask.slice(), row));
+    return [which as Which, slices] as const;
   });
-  return encodeSafetensors(tensors);
+  return encodePredictions(new Map(labels), [from]);
 }
 
-const scored = (changes: Record<string, Change>, more: Partial<Parameters<typeof score>[0]> = {}) =>
+const scored = (changes: Partial<Record<Which, Change>>, more: Partial<Parameters<typeof score>[0]> = {}) =>
   score({
     volume: encodeVolume(volume),
-    slices: encodeSlices(stack),
+    slices: encodeSlices([stack]),
     predictions: predictions(changes),
     ...NONE,
     ...more,
@@ -88,10 +80,10 @@ test('the fine-tuned model is scored as it comes and post-processed, the other o
 test('each label is scored by itself', () => {
   const two = Uint8Array.from(volume.mask!, (value, at) => (value === 0 ? 0 : at % 12 < 4 ? 1 : 2));
   const labelled: PatientVolume = { ...volume, mask: two };
-  const labels = sliceVolume(labelled, { axis: 'axial', window: 'lung', minForegroundPixels: 4 });
+  const labels = oneStack(labelled, slicing({ minForegroundPixels: 4 }));
   const swapped: Change = (mask) => mask.map((value) => (value === 2 ? 0 : value));
   const { structures } = score({
-    ...{ ...NONE, volume: encodeVolume(labelled), slices: encodeSlices(labels) },
+    ...{ ...NONE, volume: encodeVolume(labelled), slices: encodeSlices([labels]) },
     predictions: predictions({ zeroShot: same, fineTuned: swapped }, labels),
     structures: [
       { name: 'one', label: 1 },
@@ -115,7 +107,7 @@ test('on a sheared grid there are overlaps and no distances', () => {
 });
 
 test('every rule of post-processing is tried, on the fine-tuned model', () => {
-  const inputs = { volume: encodeVolume(volume), slices: encodeSlices(stack), structures: STRUCTURES };
+  const inputs = { volume: encodeVolume(volume), slices: encodeSlices([stack]), structures: STRUCTURES };
   const dices = cleanedDices({ ...inputs, predictions: predictions({ fineTuned: speckled }), rules: POST_PROCESSES });
   assert.equal(dices.length, POST_PROCESSES.length);
   const of = (dice: number) => POST_PROCESSES[dices.indexOf(dice)]!;

@@ -30,6 +30,7 @@ import { MaskDecoder } from '../../lib/training/decoder.ts';
 import { readNifti } from '../../lib/volume/nifti.ts';
 
 const MODELS = fileURLToPath(new URL('../fixtures', import.meta.url));
+const structures = [{ name: 'lungs', label: null }];
 const { source, dataset, split, slices, prompts, training } = RunConfig.parse({
   name: 'stages',
   source: { kind: 'phantom', patients: 3, seed: 7 },
@@ -306,7 +307,7 @@ describe('the stages, as activities over a store', () => {
 
     const [patient, { volume }] = [encoded[2]!, sliced[2]!];
     const { weights } = untouched;
-    const scored = { model: input.model, weights, prompts, test: [{ ...patient, volume }] };
+    const scored = { model: input.model, weights, prompts, structures, test: [{ ...patient, volume }] };
     const first = await run(worker.evaluate, scored);
     const { patients: evaluated } = await artifacts.getJson(first.evaluation, Evaluation);
     store.delete(evaluated[0]!.predictions.key);
@@ -341,7 +342,7 @@ describe('the stages, as activities over a store', () => {
       'weights',
       await new ArtifactStore(finished).get(untouched.weights),
     );
-    const scored = { model: input.model, weights, prompts, test: [{ ...patient, volume }] };
+    const scored = { model: input.model, weights, prompts, structures, test: [{ ...patient, volume }] };
     await assert.rejects(run(openWorker(store, cacheDir).evaluate, scored), /no memory left/);
     spy.mock.restore();
     const embedding = new Uint16Array(1);
@@ -355,7 +356,7 @@ describe('the stages, as activities over a store', () => {
     const { weights } = untouched;
     const [patient, { volume }] = [encoded[2]!, sliced[2]!];
     const asked = {
-      ...{ model, weights, prompts },
+      ...{ model, weights, prompts, structures },
       test: [{ ...patient, volume }],
       val: [{ ...encoded[1]!, volume: sliced[1]!.volume }],
     };
@@ -387,7 +388,7 @@ describe('the stages, as activities over a store', () => {
 
     const groups = { train: [encoded[0]!.patient], val: [encoded[1]!.patient], test: [patient.patient] };
     const packaged = await run(worker.package, {
-      ...{ name: 'stages', target: 'lungs', model, weights, metrics, slices, prompts, fingerprint: 'f' },
+      ...{ name: 'stages', target: 'lungs', structures, model, weights, metrics, slices, prompts, fingerprint: 'f' },
       train: [{ patient: encoded[0]!.patient, slices: encoded[0]!.slices }],
       learnedFrom: [...groups.train, ...groups.val],
       heldOut: groups.test,
@@ -396,8 +397,8 @@ describe('the stages, as activities over a store', () => {
     const mask = await run(worker.infer, { package: packaged.package, patient: patient.patient, volume });
     assert.equal(mask.prompts, 'lungs');
     assert.ok(mask.foregroundVoxels > 0 && mask.overlap!.dice > 0.2, JSON.stringify(mask.overlap));
-    assert.deepEqual([mask.postProcess!.fillHoles, mask.scores!.dice], [true, mask.overlap!.dice]);
-    assert.ok(mask.scores!.hd95Mm! > 0 && mask.overlapBefore!.dice > 0.2, JSON.stringify(mask));
+    assert.deepEqual([mask.postProcess!.fillHoles, mask.scores![0]!.dice], [true, mask.overlap!.dice]);
+    assert.ok(mask.scores![0]!.hd95Mm! > 0 && mask.overlapBefore!.dice > 0.2, JSON.stringify(mask));
     assert.equal(mask.probability, undefined);
 
     const likelihood = { package: packaged.package, patient: patient.patient, volume, probability: true };
@@ -440,7 +441,7 @@ describe('the stages, as activities over a store', () => {
     const few = { ...training, train: { lora: 2 }, epochs: 1 };
     const tuned = await run(worker.fineTune, { ...input, train: [train!], val: [val!], training: few });
     const { evaluation } = await run(worker.evaluate, {
-      ...{ model: input.model, weights: tuned.weights, prompts },
+      ...{ model: input.model, weights: tuned.weights, prompts, structures },
       test: [{ ...encoded[2]!, volume: sliced[2]!.volume }],
       val: [{ ...val!, volume: sliced[1]!.volume }],
     });

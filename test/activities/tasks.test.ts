@@ -6,6 +6,7 @@ import { sliceVolume } from '../../lib/dataset/slices.ts';
 import { decodeVolume } from '../../lib/dataset/volume-record.ts';
 import { gzipDeterministic, writeNifti } from '../../lib/volume/nifti-write.ts';
 import { type PlainNifti, readPlainNifti } from '../helpers/plain-nifti.ts';
+import { slicing } from '../helpers/volumes.ts';
 
 /** A scan of 6 x 5 x 4 voxels of 2 x 3 x 4 mm in RAS+, turned a little, with an object that no rotation or flip maps onto itself. */
 const SHAPE = [6, 5, 4] as const;
@@ -87,7 +88,7 @@ const rounded = (world: readonly number[]): string => world.map((mm) => (mm + 1e
 const TRUTH = [...OBJECT].map((ras) => rounded(worldOf(ras.split(',').map(Number)))).sort();
 
 describe('a mask', () => {
-  for (const axis of ['axial', 'coronal', 'sagittal'] as const) {
+  for (const axis of ['axial', 'coronal', 'sagittal', 'all'] as const) {
     it(`of ${axis} slices lies on its object in every one of the 48 orders and flips of a scan's axes`, async () => {
       assert.equal(new Set(GRIDS.map(({ name }) => name)).size, 48);
       for (const grid of GRIDS) {
@@ -104,12 +105,13 @@ describe('a mask', () => {
           labels: null,
         });
         // The model of this test sees what is bright.
-        const setting = { axis, window: 'lung', minForegroundPixels: 1 } as const;
-        const { pixels, index } = sliceVolume(decodeVolume(volume), setting, { all: true });
-        const masks = pixels.map((grey) => (grey > 127 ? 1 : 0));
-        const probabilities = Float32Array.from(pixels, (grey) => grey / 255);
+        const planes = sliceVolume(decodeVolume(volume), slicing({ axis }), { all: true }).map((stack) => ({
+          stack: { ...stack, index: [...stack.index] },
+          labels: stack.pixels.map((grey) => (grey > 127 ? 1 : 0)),
+          probabilities: Float32Array.from(stack.pixels, (grey) => grey / 255),
+        }));
         const { files, foregroundVoxels } = tasks.mask({
-          ...{ volume, masks, probabilities, axis, index: [...index], target: 'a & b' },
+          ...{ volume, planes, probability: true, structures: [{ name: 'a & b', label: null }] },
           ...{ setting: EvaluationConfig.parse({}), postProcess: null },
         });
         assert.equal(foregroundVoxels, OBJECT.size, grid.name);

@@ -7,12 +7,12 @@ import { tasks } from '../../activities/tasks.ts';
 import { findScan } from '../../cli/scan-files.ts';
 import { notesOf, openSegSources, segmentationOf } from '../../cli/segmentation.ts';
 import { EvaluationConfig } from '../../contracts/config.ts';
-import { sliceVolume } from '../../lib/dataset/slices.ts';
 import { decodeVolume } from '../../lib/dataset/volume-record.ts';
 import { readWithDcmqi } from '../helpers/dcmqi.ts';
 import { dicomFile } from '../helpers/dicom-file.ts';
 import { assertRejectsWithFault } from '../helpers/faults.ts';
 import { readFixture } from '../helpers/nifti-fixtures.ts';
+import { oneStack, slicing } from '../helpers/volumes.ts';
 
 const [COLUMNS, ROWS, SLICES] = [8, 6, 5];
 /** Bright voxels (column, row, slice): no flip or turn maps them onto themselves. */
@@ -55,14 +55,14 @@ describe('a segmentation of a DICOM folder', () => {
       );
       // What the activities do, with a model that sees what is bright.
       const { bytes: volume } = await tasks.convert({ image, mask: null, labels: null });
-      const setting = { axis: 'auto', window: 'lung', minForegroundPixels: 1 } as const;
-      const { pixels, index, axis } = sliceVolume(decodeVolume(volume), setting, { all: true });
-      const masks = pixels.map((grey) => (grey > 127 ? 1 : 0));
-      const grid = { volume, axis, index: [...index], target: 'lungs' };
+      const stack = oneStack(decodeVolume(volume), slicing(), { all: true });
+      const labels = stack.pixels.map((grey) => (grey > 127 ? 1 : 0));
+      const planes = [{ stack: { ...stack, index: [...stack.index] }, labels, probabilities: null }];
+      const structures = [{ name: 'lungs', label: null }];
       const scoring = { setting: EvaluationConfig.parse({}), postProcess: null };
-      const { files } = tasks.mask({ ...grid, ...scoring, masks, probabilities: null });
+      const { files } = tasks.mask({ volume, planes, structures, ...scoring, probability: false });
 
-      const read = await readWithDcmqi(await segmentationOf(files.mask, source!, { target: 'lungs', model: 'run-1' }));
+      const read = await readWithDcmqi(await segmentationOf(files.mask, source!, { structures, model: 'run-1' }));
       const rounded = (mm: readonly number[]) => mm.map((value) => (value + 1e-9).toFixed(2)).join();
       const [nx, ny] = read.size;
       const found = Array.from(read.voxels).flatMap((segment, at) =>

@@ -13,6 +13,7 @@ import { SEARCH_ATTRIBUTES } from '../../contracts/search-attributes.ts';
 import { type DevServers, startDevServers } from '../../infra/dev/servers.ts';
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { S3Store } from '../../lib/artifacts/s3-store.ts';
+import { structuresOf } from '../../lib/dataset/label-groups.ts';
 import type { inferWorkflow } from '../../workflows/infer.ts';
 import type { pipelineWorkflow } from '../../workflows/pipeline.ts';
 import { testEnv } from './dev-servers.ts';
@@ -163,7 +164,14 @@ export class Installation {
   ): Promise<WorkflowHandleWithFirstExecutionRunId<typeof pipelineWorkflow>> {
     const { config: read, spec, settings } = await prepareRun(RunConfig.parse(config));
     const ref = await artifacts.putJson('dataset-spec', spec);
-    const input: PipelineInput = { name: read.name, target: read.dataset.target, spec: ref, settings };
+    const { target, labels } = read.dataset;
+    const input: PipelineInput = {
+      name: read.name,
+      target,
+      structures: structuresOf(target, labels),
+      spec: ref,
+      settings,
+    };
     return this.client.workflow.start<typeof pipelineWorkflow>(WORKFLOWS.pipeline, {
       ...{ workflowId, taskQueue: QUEUES.workflow, args: [input] },
     });

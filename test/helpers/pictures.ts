@@ -1,8 +1,10 @@
-/** A mask from a drawing: one string a row, any character but `.` and space is foreground. */
+/** A mask from a drawing: one string a row, `.` and space are background, digits are themselves, other characters 1. */
 export function draw(...rows: string[]): { mask: Uint8Array; height: number; width: number } {
   const width = rows[0]!.length;
   if (rows.some((row) => row.length !== width)) throw new RangeError('rows of a drawing must be equally long');
-  const mask = Uint8Array.from(rows.join(''), (character) => (character === '.' || character === ' ' ? 0 : 1));
+  const mask = Uint8Array.from(rows.join(''), (character) =>
+    character === '.' || character === ' ' ? 0 : Number(character) || 1,
+  );
   return { mask, height: rows.length, width };
 }
 

@@ -1,4 +1,5 @@
-import type { SliceStack } from '../../lib/dataset/slices.ts';
+import type { BoxSetting } from '../../lib/dataset/prompts.ts';
+import { type SliceStack, type SlicesSetting, sliceVolume } from '../../lib/dataset/slices.ts';
 import type { PatientVolume } from '../../lib/dataset/volume-record.ts';
 import type { Shape3 } from '../../lib/volume/affine.ts';
 
@@ -53,3 +54,22 @@ export function stackOf(
     ...change,
   };
 }
+
+/** A setting with which every slice that has any foreground is kept as it is. */
+export const slicing = (change: Partial<SlicesSetting> = {}): SlicesSetting => ({
+  ...{ axis: 'auto', window: 'lung', pixels: 'scan', minForegroundPixels: 1, everyNth: 1, negatives: 0 },
+  ...change,
+});
+
+/** The slices of a volume that is cut in one plane. */
+export function oneStack(...how: Parameters<typeof sliceVolume>): SliceStack {
+  const [stack, ...others] = sliceVolume(...how);
+  if (!stack || others.length > 0) throw new Error('not one plane');
+  return stack;
+}
+
+/** Tight boxes, one for each component. */
+export const boxing = (change: Partial<BoxSetting> = {}): BoxSetting => ({
+  ...{ box: 'component', minComponentPixels: 1, padding: 0, paddingPixels: 0, empty: 'none' },
+  ...change,
+});

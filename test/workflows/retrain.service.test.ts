@@ -56,6 +56,7 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
     },
   };
   const PATIENT = 'p-000000000001';
+  const structures = [{ name: 'lungs', label: null }];
   const blob = (kind: string, text = kind) => artifacts.put(kind, Buffer.from(text));
 
   /** What a training gives: here a model that is nothing but its score. */
@@ -65,12 +66,22 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
     const encoder = { ...ref, embeddingShape: [1, 1, 1] as [number, number, number] };
     const metrics = { zeroShot: scores(0), fineTuned: scores(score) };
     const packaged: ModelPackage = {
-      ...{ name, target: 'lungs', model: encoder, weights, slices, prompts, prior: null, metrics },
+      ...{ name, target: 'lungs', model: encoder, weights, structures, slices, prompts, priors: [], metrics },
       ...{ learnedFrom: [], heldOut: [PATIENT], fingerprint: FINGERPRINT },
       ...{ postProcess: null, evaluation },
     };
     return {
-      ...{ run, name, target: 'lungs', stages: [], metrics, fingerprint: FINGERPRINT, model: encoder, weights },
+      ...{
+        run,
+        name,
+        target: 'lungs',
+        structures,
+        stages: [],
+        metrics,
+        fingerprint: FINGERPRINT,
+        model: encoder,
+        weights,
+      },
       split: { train: [], val: [], test: [PATIENT], record: other, ...outcome },
       test: [{ patient: PATIENT, slices: other, shards: [], volume: other }],
       package: await artifacts.putJson('model-package', packaged),
@@ -92,7 +103,7 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
 
   const retrain = async (described: DatasetSpec['dataset'] = dataset): Promise<RetrainResult> => {
     const spec = await artifacts.putJson('dataset-spec', { source, dataset: described });
-    const input: RetrainInput = { name, target: described.target, spec, settings };
+    const input: RetrainInput = { name, target: described.target, spec, structures, settings };
     return (await temporal.start<RetrainResult>(WORKFLOWS.retrain, input)).result();
   };
   const champion = async (): Promise<Champion> =>

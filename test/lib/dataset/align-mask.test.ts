@@ -16,15 +16,41 @@ const source = (change: Partial<MaskSource> = {}): MaskSource => ({
 });
 const shifted = (mm: number): Affine => GRID.voxelToWorld.map((value, at) => (at === 3 ? mm : value));
 
-test('labels become 0 and 1: those asked for, or all but zero', () => {
+test('labels become the numbers of their structures, or all but zero become 1', () => {
   assert.deepEqual(
     alignMask(source(), GRID, null).mask,
     labels.map((label) => (label === 0 ? 0 : 1)),
   );
   assert.deepEqual(
-    alignMask(source(), GRID, [2, 4]).mask,
+    alignMask(source(), GRID, [[2, 4]]).mask,
     labels.map((label) => (label === 2 || label === 4 ? 1 : 0)),
   );
+  assert.deepEqual(
+    alignMask(source(), GRID, [[3], [1, 4]]).mask,
+    labels.map((label) => [0, 2, 0, 1, 2][label]!),
+  );
+});
+
+test('a plain mask of 255 or -1, or with -1 for background, is one structure, and the count is told', () => {
+  const values = (background: number, foreground: number) => ({
+    voxels: Int16Array.from(labels, (label) => (label === 2 ? foreground : background)),
+  });
+  const expected = labels.map((label) => (label === 2 ? 1 : 0));
+  for (const [background, foreground] of [
+    [0, 255],
+    [0, -1],
+    [-1, 255],
+    [-1, 1],
+  ] as const) {
+    for (const asked of [null, [[1]]]) {
+      const { mask, repairs } = alignMask(source(values(background, foreground)), GRID, asked);
+      assert.deepEqual(mask, expected, `${background}/${foreground}`);
+      assert.match(repairs.join(), new RegExp(`${foreground} for foreground and ${background} .*: 5 voxels became 1`));
+    }
+  }
+  assert.deepEqual(alignMask(source(values(0, 1)), GRID, null).repairs, []);
+  // Another number was asked for, and nothing says that 255 is meant.
+  assertFault(() => alignMask(source(values(0, 255)), GRID, [[2]]), 'MASK_EMPTY', /values in the file: 0, 255/);
 });
 
 test('a mask stored in another axis order is laid where its voxels lie', () => {
@@ -69,7 +95,7 @@ test('a mask without foreground is refused with the values that are there', () =
     /values in the file: 0\)/,
   );
   assertFault(
-    () => alignMask(source(), GRID, [7, 9]),
+    () => alignMask(source(), GRID, [[7], [9]]),
     'MASK_EMPTY',
     /values in the file: 0, 1, 2, 3, 4\), expected voxels with label 7 or 9/,
   );

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { automaticBoxes, bodyBox, lungBoxes, priorOf } from '../../../lib/dataset/automatic-prompts.ts';
+import { automaticBoxes, bodyBox, lungBoxes, priorsOf } from '../../../lib/dataset/automatic-prompts.ts';
 import { boundingBox } from '../../../lib/dataset/components.ts';
 import { phantomScan } from '../../../lib/dataset/phantom.ts';
-import { sliceVolume } from '../../../lib/dataset/slices.ts';
 import { readPatientVolume } from '../../../lib/dataset/volume-record.ts';
 import { writeNifti } from '../../../lib/volume/nifti.ts';
 import { readShared, withoutShared } from '../../helpers/shared-data.ts';
-import { stackOf } from '../../helpers/volumes.ts';
+import { boxing, oneStack, slicing, stackOf } from '../../helpers/volumes.ts';
 
-const LIMIT = { minComponentPixels: 4 };
+const LIMIT = boxing({ minComponentPixels: 4 });
 /** Grey of air, lung and soft tissue in the lung window. */
 const [AIR, LUNG, TISSUE] = [60, 85, 235];
 
@@ -72,29 +71,27 @@ const trained = stackOf([4, 20, 30], (_, y, x) => (y >= 2 && y < 12 && x >= 5 &&
 });
 
 test('the prior says where in the body the target lies', () => {
-  assert.deepEqual(priorOf([trained]), {
-    fromFraction: 0.2,
-    toFraction: 0.6,
-    boxFraction: [0.25, 0.2, 0.75, 0.6],
-  });
+  assert.deepEqual(priorsOf([[trained]]), [
+    { axis: 'axial', label: 1, fromFraction: 0.2, toFraction: 0.6, boxFraction: [0.25, 0.2, 0.75, 0.6] },
+  ]);
 });
 
-test('the prior is the mean over patients, and null without masks', () => {
+test('the prior is the mean over patients, and none without masks', () => {
   const higher = { ...trained, index: Int32Array.from([4, 5, 6, 7]) };
-  const prior = priorOf([trained, higher])!;
-  assert.ok(Math.abs(prior.fromFraction - 0.3) < 1e-12 && Math.abs(prior.toFraction - 0.7) < 1e-12);
-  assert.equal(priorOf([chest]), null);
-  assert.equal(priorOf([]), null);
+  const [prior] = priorsOf([[trained], [higher]]);
+  assert.ok(Math.abs(prior!.fromFraction - 0.3) < 1e-12 && Math.abs(prior!.toFraction - 0.7) < 1e-12);
+  assert.deepEqual(priorsOf([[chest]]), []);
+  assert.deepEqual(priorsOf([]), []);
 });
 
 test('the prior finds its place in a body of another size', () => {
   const wider = stackOf([10, 40, 60], (_, y, x) => (y >= 10 && y < 30 && x >= 10 && x < 50 ? TISSUE : AIR));
-  const boxes = automaticBoxes(wider, 'prior', priorOf([trained]), LIMIT);
+  const boxes = automaticBoxes(wider, 'prior', priorsOf([[trained]]), LIMIT);
   assert.deepEqual(
     boxes.map((of) => of.length),
     [0, 0, 1, 1, 1, 1, 0, 0, 0, 0],
   );
-  assert.deepEqual(boxes[2], [[20, 14, 40, 22]]);
+  assert.deepEqual(boxes[2], [{ box: [20, 14, 40, 22], label: 1 }]);
 });
 
 test('the body is looked at where the target was seen: shoulders above it move no box', () => {
@@ -102,21 +99,22 @@ test('the body is looked at where the target was seen: shoulders above it move n
     const [x0, x1] = n >= 6 ? [0, 30] : [5, 25];
     return y >= 2 && y < 12 && x >= x0 && x < x1 ? TISSUE : AIR;
   });
-  assert.deepEqual(automaticBoxes(shouldered, 'prior', priorOf([trained]), LIMIT)[2], [[10, 4, 20, 8]]);
+  assert.deepEqual(automaticBoxes(shouldered, 'prior', priorsOf([[trained]]), LIMIT)[2], [
+    { box: [10, 4, 20, 8], label: 1 },
+  ]);
 });
 
 for (const [target, labels] of [
   ['lungs', null],
-  ['lesions', [2]],
+  ['lesions', [[2]]],
 ] as const) {
   test(`the prior of a phantom’s ${target}, applied to that very patient, is the box round all of them`, async () => {
     const scan = phantomScan(1, 7);
     const file = (name: string, voxels: Int16Array | Uint8Array) => ({ name, bytes: writeNifti({ ...scan, voxels }) });
     const files = { image: [file('i', scan.image)], mask: file('m', scan.mask), labels };
     const volume = await readPatientVolume(files);
-    const setting = { axis: 'auto', window: 'lung', minForegroundPixels: 1 } as const;
-    const known = sliceVolume(volume, setting);
-    const boxes = automaticBoxes(sliceVolume(volume, setting, { all: true }), 'prior', priorOf([known]), LIMIT);
+    const known = oneStack(volume, slicing());
+    const boxes = automaticBoxes(oneStack(volume, slicing(), { all: true }), 'prior', priorsOf([[known]]), LIMIT);
 
     const { index, height, width } = known;
     const area = height * width;
@@ -127,21 +125,48 @@ for (const [target, labels] of [
     for (const [position, found] of boxes.entries()) {
       const seen = position >= index[0]! && position <= index.at(-1)!;
       assert.equal(found.length, seen ? 1 : 0, `slice ${position}`);
-      const distances = found.flatMap((box) => box.map((side, at) => Math.abs(side - whole[at]!)));
+      const distances = found.flatMap(({ box }) => box.map((side, at) => Math.abs(side - whole[at]!)));
       assert.ok(Math.max(0, ...distances) < 1e-9, `${found}, not ${whole}`);
     }
   });
 }
 
+test('each structure has a prior of its own, in each plane, and the rule for lungs pads its boxes', () => {
+  const two = { ...trained, masks: trained.masks!.map((value, at) => (value && at % 30 >= 15 ? 2 : value)) };
+  const coronal = { ...two, axis: 'coronal' as const };
+  const priors = priorsOf([[two, coronal]]);
+  assert.deepEqual(
+    priors.map(({ axis, label, boxFraction }) => [axis, label, boxFraction]),
+    ['axial', 'coronal'].flatMap((axis) => [
+      [axis, 1, [0.25, 0.2, 0.5, 0.6]],
+      [axis, 2, [0.5, 0.2, 0.75, 0.6]],
+    ]),
+  );
+  const found = automaticBoxes({ ...trained, masks: null }, 'prior', priors, LIMIT);
+  assert.deepEqual(
+    found.map((boxes) => boxes.map(({ label }) => label)),
+    [
+      [1, 2],
+      [1, 2],
+      [1, 2],
+      [1, 2],
+    ],
+  );
+  assert.deepEqual(automaticBoxes(chest, 'lungs', [], boxing({ minComponentPixels: 4, padding: 0.5 }))[0]![0], {
+    box: [1.5, 0.5, 16.5, 18.5],
+    label: 1,
+  });
+});
+
 test('without a prior the whole slice is the box', () => {
-  assert.deepEqual(automaticBoxes(chest, 'prior', null, LIMIT), automaticBoxes(chest, 'image', null, LIMIT));
-  assert.deepEqual(automaticBoxes(chest, 'image', null, LIMIT)[0], [[0, 0, 30, 20]]);
+  assert.deepEqual(automaticBoxes(chest, 'prior', [], LIMIT), automaticBoxes(chest, 'image', [], LIMIT));
+  assert.deepEqual(automaticBoxes(chest, 'image', [], LIMIT)[0], [{ box: [0, 0, 30, 20], label: 1 }]);
 });
 
 /** Share of the truth's slices that get a box, and of its pixels that lie in one. */
 async function covered(files: Parameters<typeof readPatientVolume>[0], window: 'lung' | 'soft-tissue' | 'seed') {
   const volume = await readPatientVolume(files);
-  const stack = sliceVolume(volume, { axis: 'auto', window, minForegroundPixels: 1 }, { all: true });
+  const stack = oneStack(volume, slicing({ window }), { all: true });
   const boxes = lungBoxes(stack, { minComponentPixels: 16 });
   let [inside, all] = [0, 0];
   stack.masks!.forEach((value, at) => {

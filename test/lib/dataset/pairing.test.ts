@@ -20,14 +20,14 @@ test('a pattern pairs images and masks, in order of patient', () => {
       id: '0001',
       image: ['3d_images/IMG_0001.nii.gz'],
       mask: '3d_images/MASK_0001.nii.gz',
-      labels: [1, 2],
+      labels: [[1, 2]],
       split: null,
     },
     {
       id: '0002',
       image: ['3d_images/IMG_0002.nii.gz'],
       mask: '3d_images/MASK_0002.nii.gz',
-      labels: [1, 2],
+      labels: [[1, 2]],
       split: null,
     },
   ]);
@@ -86,8 +86,8 @@ test('without patients and pattern, a layout that explains every scan is taken',
   for (const layout of [{}, { layout: 'auto' as const }]) {
     const pairs = pairPatients(listing, { target: 'liver', labels: [3], ...layout });
     assert.deepEqual(pairs, [
-      { id: '1', image: ['images/1.nii'], mask: 'masks/1.nii', labels: [3], split: null },
-      { id: '2', image: ['images/2.nii'], mask: 'masks/2.nii', labels: [3], split: null },
+      { id: '1', image: ['images/1.nii'], mask: 'masks/1.nii', labels: [[3]], split: null },
+      { id: '2', image: ['images/2.nii'], mask: 'masks/2.nii', labels: [[3]], split: null },
     ]);
   }
 });
@@ -120,7 +120,7 @@ test('patients one by one: files, folders, labels and parts as they are written'
     ],
   });
   assert.deepEqual(pairs, [
-    { id: 'x', image: ['x/ct/1.dcm', 'x/ct/2.dcm'], mask: 'x/seg.nii.gz', labels: [5], split: 'train' },
+    { id: 'x', image: ['x/ct/1.dcm', 'x/ct/2.dcm'], mask: 'x/seg.nii.gz', labels: [[5]], split: 'train' },
     { id: 'y', image: ['y.nii'], mask: 'y-seg.nii', labels: null, split: 'test' },
   ]);
 });

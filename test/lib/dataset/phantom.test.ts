@@ -4,10 +4,10 @@ import { test } from 'node:test';
 import { connectedComponents } from '../../../lib/dataset/components.ts';
 import { pairPatients } from '../../../lib/dataset/pairing.ts';
 import { phantomFiles, phantomScan } from '../../../lib/dataset/phantom.ts';
-import { sliceVolume } from '../../../lib/dataset/slices.ts';
 import { readPatientVolume } from '../../../lib/dataset/volume-record.ts';
 import { readNifti } from '../../../lib/volume/nifti.ts';
 import { axisCodes, orientationOf } from '../../../lib/volume/orientation.ts';
+import { oneStack, slicing } from '../../helpers/volumes.ts';
 
 const files = phantomFiles(3, 7);
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -51,7 +51,7 @@ test('most patients are LPS, every third has its axial slices first, as the Kagg
 test('slices are axial for all of them, of a size for a quick demo', async () => {
   for (const number of [1, 2, 3]) {
     const volume = await patientOf(number);
-    const { height, width, total } = sliceVolume(volume, { axis: 'auto', window: 'lung', minForegroundPixels: 16 });
+    const { height, width, total } = oneStack(volume, slicing({ minForegroundPixels: 16 }));
     assert.ok(width >= 64 && width <= 110 && height >= 56 && height <= 96, `${width} x ${height}`);
     assert.ok(total >= 24 && total <= 32, `${total} slices`);
   }
@@ -81,7 +81,7 @@ test('tissues have the HU of a chest: lung, lesion, and neither perfectly apart'
 test('there are two lungs in the middle of the chest', async () => {
   for (const number of [1, 2, 3]) {
     const volume = await patientOf(number);
-    const stack = sliceVolume(volume, { axis: 'auto', window: 'lung', minForegroundPixels: 16 });
+    const stack = oneStack(volume, slicing({ minForegroundPixels: 16 }));
     const area = stack.height * stack.width;
     const middle = Math.floor(stack.index.length * 0.6);
     const mask = stack.masks!.subarray(middle * area, (middle + 1) * area);

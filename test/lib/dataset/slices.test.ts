@@ -1,37 +1,35 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fuseLabels, fuseProbabilities } from '../../../lib/dataset/fuse-planes.ts';
 import {
-  decodeSlices,
-  encodeSlices,
   type SliceAxis,
   type SlicesSetting,
   sliceDigests,
+  slicesOf,
   sliceVolume,
   unsliceMask,
 } from '../../../lib/dataset/slices.ts';
+import { decodeSlices, encodeSlices } from '../../../lib/dataset/slices-record.ts';
 import { readPatientVolume } from '../../../lib/dataset/volume-record.ts';
 import { encodeSafetensors } from '../../../lib/safetensors.ts';
 import { writeNifti } from '../../../lib/volume/nifti.ts';
 import { assertFault } from '../../helpers/faults.ts';
-import { volumeOf } from '../../helpers/volumes.ts';
+import { oneStack, slicing, volumeOf } from '../../helpers/volumes.ts';
 
 /** Grey value = HU: what a voxel holds can be read off the pixel. */
 const PLAIN = { lowHu: 0, highHu: 255 };
-const setting = (axis: SlicesSetting['axis'], minForegroundPixels = 1): SlicesSetting => ({
-  axis,
-  window: { widthHu: PLAIN.highHu, levelHu: PLAIN.highHu / 2 },
-  minForegroundPixels,
-});
+const setting = (axis: SlicesSetting['axis'], change: Partial<SlicesSetting> = {}): SlicesSetting =>
+  slicing({ axis, window: { widthHu: PLAIN.highHu, levelHu: PLAIN.highHu / 2 }, ...change });
 
 /** 3 x 4 x 5 voxels, value = 100 z + 10 y + x. */
 const volume = volumeOf([3, 4, 5], (x, y, z) => (100 * z + 10 * y + x) % 256);
-const rowsOf = (stack: ReturnType<typeof sliceVolume>, row: number) =>
+const rowsOf = (stack: ReturnType<typeof oneStack>, row: number) =>
   Array.from({ length: stack.height }, (_, y) => [
     ...stack.pixels.subarray((row * stack.height + y) * stack.width, (row * stack.height + y + 1) * stack.width),
   ]);
 
 test('an axial slice shows front above back and the patient’s right on the left', () => {
-  const stack = sliceVolume(volume, setting('axial'));
+  const stack = oneStack(volume, setting('axial'));
   assert.deepEqual([stack.height, stack.width, stack.total, [...stack.index]], [4, 3, 5, [0, 1, 2, 3, 4]]);
   // RAS+: x grows to the patient's right, so column 0 is the largest x; y grows to the front, so row 0 is the largest y.
   assert.deepEqual(rowsOf(stack, 1), [
@@ -44,7 +42,7 @@ test('an axial slice shows front above back and the patient’s right on the lef
 });
 
 test('a coronal slice shows the head above, the patient’s right on the left', () => {
-  const stack = sliceVolume(volume, setting('coronal'));
+  const stack = oneStack(volume, setting('coronal'));
   assert.deepEqual([stack.height, stack.width, stack.total], [5, 3, 4]);
   assert.deepEqual(rowsOf(stack, 2).slice(3), [
     [122, 121, 120],
@@ -54,7 +52,7 @@ test('a coronal slice shows the head above, the patient’s right on the left', 
 });
 
 test('a sagittal slice shows the head above, the front on the left', () => {
-  const stack = sliceVolume(volume, setting('sagittal'));
+  const stack = oneStack(volume, setting('sagittal'));
   assert.deepEqual([stack.height, stack.width, stack.total], [5, 4, 3]);
   assert.deepEqual(rowsOf(stack, 2).slice(3), [
     [132, 122, 112, 102],
@@ -77,11 +75,11 @@ test('auto slices across head-feet, on whichever array axis the file has it (D2,
   });
   const read = await readPatientVolume({ image: [file('i', voxels)], mask: file('m', mask), labels: null });
   assert.equal(read.native.axisCodes, 'SRA');
-  const stack = sliceVolume(read, setting('auto'));
+  const stack = oneStack(read, setting('auto'));
   // The slice that has the mask is kept, not one across another axis; it is the one that the axial test shows.
   assert.deepEqual([[...stack.index], stack.axis], [[3], 'axial']);
-  const all = sliceVolume(read, setting('auto'), { all: true });
-  assert.deepEqual(all.pixels, sliceVolume(volume, setting('axial')).pixels);
+  const all = oneStack(read, setting('auto'), { all: true });
+  assert.deepEqual(all.pixels, oneStack(volume, setting('axial')).pixels);
 });
 
 const masked = volumeOf(
@@ -91,37 +89,47 @@ const masked = volumeOf(
 );
 
 test('slices with too little foreground are left out, and all come with `all`', () => {
-  const kept = (min: number) => [...sliceVolume(masked, setting('auto', min)).index];
+  const kept = (min: number) => [...oneStack(masked, setting('auto', { minForegroundPixels: min })).index];
   assert.deepEqual(kept(1), [1, 2]);
   assert.deepEqual(kept(4), [1, 2]);
   assert.deepEqual(kept(5), [2]);
-  assert.deepEqual([...sliceVolume(masked, setting('auto', 5), { all: true }).index], [0, 1, 2, 3]);
+  assert.deepEqual(
+    [...oneStack(masked, setting('auto', { minForegroundPixels: 5 }), { all: true }).index],
+    [0, 1, 2, 3],
+  );
 });
 
 test('a limit that leaves no slice is refused with the largest slice there is', () => {
-  assertFault(() => sliceVolume(masked, setting('auto', 7)), 'SLICES_EMPTY', /at most 6 foreground pixels/);
+  assertFault(
+    () => sliceVolume(masked, setting('auto', { minForegroundPixels: 7 })),
+    'SLICES_EMPTY',
+    /at most 6 foreground pixels/,
+  );
 });
 
 test('masks of slices go back to the voxels they came from, along every axis', () => {
   for (const axis of ['axial', 'coronal', 'sagittal'] as SliceAxis[]) {
-    const stack = sliceVolume(masked, setting(axis));
-    assert.deepEqual(unsliceMask(stack.masks!, stack.index, masked, axis), masked.mask, axis);
+    const stack = oneStack(masked, setting(axis));
+    assert.deepEqual(unsliceMask(stack.masks!, stack, masked), masked.mask, axis);
   }
-  assert.throws(() => unsliceMask(new Uint8Array(7), [0], masked, 'axial'), RangeError);
+  assert.throws(
+    () => unsliceMask(new Uint8Array(7), { axis: 'axial', index: [0], height: 5, width: 6 }, masked),
+    RangeError,
+  );
 });
 
 test('int16 and float32 volumes give the same grey', () => {
   const float = { ...volume, image: Float32Array.from(volume.image) };
   for (const window of ['lung', 'soft-tissue', { lowPercentile: 2, highPercentile: 97 }] as const) {
-    const by = (from: typeof volume) => sliceVolume(from, { ...setting('auto'), window }).pixels;
+    const by = (from: typeof volume) => oneStack(from, setting('auto', { window })).pixels;
     assert.deepEqual(by(float), by(volume));
   }
 });
 
-test('a stack survives its artifact, and the same stack gives the same bytes', () => {
-  for (const stack of [sliceVolume(masked, setting('coronal')), sliceVolume(volume, setting('auto'))]) {
-    const bytes = encodeSlices(stack);
-    assert.deepEqual(decodeSlices(bytes), stack);
+test('stacks survive their artifact, and the same stacks give the same bytes', () => {
+  for (const stacks of [sliceVolume(masked, setting('all')), sliceVolume(volume, setting('auto'))]) {
+    const bytes = encodeSlices(stacks);
+    assert.deepEqual(decodeSlices(bytes), stacks);
     assert.deepEqual(encodeSlices(decodeSlices(bytes)), bytes);
   }
   assertFault(() => decodeSlices(encodeSafetensors([])), 'SLICES_FORMAT', /Run the stage `slice` again/);
@@ -133,4 +141,83 @@ test('slices have a hash each, and blank ones none', () => {
   assert.deepEqual([zero, blank], [null, null]);
   assert.match(two!, /^[0-9a-f]{64}$/);
   assert.equal(two, three);
+});
+
+test('`all` cuts in three planes, and rows count through them', () => {
+  const stacks = sliceVolume(masked, setting('all'));
+  assert.deepEqual(
+    stacks.map(({ axis, index, height, width }) => [axis, [...index], height, width]),
+    [
+      ['axial', [1, 2], 5, 6],
+      ['coronal', [0, 1], 4, 6],
+      ['sagittal', [0, 1, 2], 4, 5],
+    ],
+  );
+  const slices = slicesOf(stacks);
+  assert.deepEqual(
+    slices.map(({ row, index, stack }) => `${row} ${stack.axis} ${index}`),
+    ['0 axial 1', '1 axial 2', '2 coronal 0', '3 coronal 1', '4 sagittal 0', '5 sagittal 1', '6 sagittal 2'],
+  );
+  assert.deepEqual(
+    slices.map(({ pixels, mask }) => [pixels.length, mask.reduce((sum, value) => sum + value, 0)]),
+    [30, 30, 24, 24, 20, 20, 20].map((area, row) => [area, [4, 6, 5, 5, 4, 4, 2][row]]),
+  );
+});
+
+test('what two of three planes agree on is kept; a single plane stands for itself', () => {
+  const truth = sliceVolume(masked, setting('all'));
+  const found = truth.map((stack) => ({ stack, values: stack.masks! }));
+  assert.deepEqual(fuseLabels(found, masked), masked.mask);
+  assert.deepEqual(fuseLabels(found.slice(0, 1), masked), masked.mask);
+  // One plane that finds everything, or another structure, is outvoted; two are not.
+  const filled = (plane: number, label: number) =>
+    found.map(({ stack, values }, at) => ({ stack, values: at === plane ? values.map(() => label) : values }));
+  for (const plane of [0, 1, 2]) assert.deepEqual(fuseLabels(filled(plane, 3), masked), masked.mask);
+  const two = filled(0, 3).map((plane, at) => (at === 1 ? filled(1, 3)[1]! : plane));
+  const where = fuseLabels(two, masked);
+  assert.equal(where[30], 3);
+  assert.deepEqual(fuseLabels([], masked), new Uint8Array(120));
+  const likely = fuseProbabilities(
+    found.map(({ stack, values }, at) => ({ stack, values: Float32Array.from(values, (value) => (value * at) / 2) })),
+    masked,
+  );
+  assert.ok(Math.abs(likely[masked.mask!.indexOf(1)]! - 0.5) < 1e-6 && likely[0] === 0);
+});
+
+test('training takes every n-th slice with the target, and a share of those without, evenly spread', () => {
+  const tall = volumeOf(
+    [2, 2, 40],
+    () => 0,
+    (x, _, z) => x === 0 && z >= 10 && z < 20,
+  );
+  const chosen = (change: Partial<SlicesSetting>) => [...oneStack(tall, setting('axial', change)).index];
+  assert.deepEqual(chosen({ everyNth: 3 }), [10, 13, 16, 19]);
+  assert.deepEqual(chosen({ everyNth: 10, negatives: 0.1 }), [5, 10, 25, 35]);
+  assert.equal(chosen({ negatives: 1 }).length, 40);
+  assert.equal(chosen({ negatives: 0.5 }).length, 10 + 15);
+});
+
+test('square pixels and pixels of a given size keep every structure where it was, and masks come back', () => {
+  // 1 x 2 x 3 mm: coronal slices have rows 3 mm and columns 1 mm apart.
+  const block = volumeOf(
+    [12, 10, 8],
+    (x, y, z) => 10 * x + y + 5 * z,
+    (x, y, z) => x >= 3 && x < 9 && y >= 2 && y < 8 && z >= 2 && z < 6,
+  );
+  const square = oneStack(block, setting('coronal', { pixels: 'square' }));
+  assert.deepEqual([square.height, square.width, square.pixelMm], [24, 12, [1, 1]]);
+  assert.deepEqual(unsliceMask(square.masks!, square, block), block.mask);
+  // A ramp along the columns stays what it is, and one along the rows is drawn out smoothly.
+  const row = (y: number) => [...square.pixels.subarray(y * 12, (y + 1) * 12)];
+  const scanned = oneStack(block, setting('coronal'));
+  assert.deepEqual(row(1), [...scanned.pixels.subarray(0, 12)]);
+  assert.deepEqual([4, 5, 6, 7].map((y) => row(y)[0]! - row(y + 1)[0]!).sort(), [1, 2, 2, 2]);
+
+  const coarse = oneStack(block, setting('axial', { pixels: 2 }));
+  assert.deepEqual([coarse.height, coarse.width, coarse.pixelMm], [10, 6, [2, 2]]);
+  const back = unsliceMask(coarse.masks!, coarse, block);
+  const different = back.reduce((sum, value, at) => sum + Math.abs(value - block.mask![at]!), 0);
+  // The block ends in the middle of two columns of pixels: at most one voxel on each side is wrong.
+  assert.ok(different <= 2 * 6 * 4, `${different} voxels differ`);
+  assert.equal(unsliceMask(new Float32Array(coarse.pixels.length).fill(0.5), coarse, block)[500], 0.5);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { sliceVolume, unsliceMask } from '../../../lib/dataset/slices.ts';
+import { unsliceMask } from '../../../lib/dataset/slices.ts';
 import { decodeVolume, encodeVolume, readPatientVolume } from '../../../lib/dataset/volume-record.ts';
 import { encodeSafetensors } from '../../../lib/safetensors.ts';
 import { applyAffine } from '../../../lib/volume/affine.ts';
@@ -10,6 +10,7 @@ import { dicomFile } from '../../helpers/dicom-file.ts';
 import { assertFault, assertRejectsWithFault } from '../../helpers/faults.ts';
 import { readFixture } from '../../helpers/nifti-fixtures.ts';
 import { readShared, sharedPath, withoutShared } from '../../helpers/shared-data.ts';
+import { oneStack, slicing } from '../../helpers/volumes.ts';
 
 const fixture = (name: string) => ({ name, bytes: readFixture(name) });
 const readImage = (name: string) => readPatientVolume({ image: [fixture(name)], mask: null, labels: null });
@@ -55,7 +56,7 @@ test('a time series is refused', async () => {
 
 test('a volume survives its artifact; the same volume gives the same bytes, without names', async () => {
   const bytes = readFixture('lpi.nii.gz');
-  const files = { image: [{ name: 'Jane Doe.nii.gz', bytes }], mask: { name: 'Doe mask', bytes }, labels: [45, 27] };
+  const files = { image: [{ name: 'Jane Doe.nii.gz', bytes }], mask: { name: 'Doe mask', bytes }, labels: [[45, 27]] };
   const volume = await readPatientVolume(files);
   const encoded = encodeVolume(volume);
   assert.deepEqual(decodeVolume(encoded), volume);
@@ -72,8 +73,8 @@ test('a mask cut into slices and put back lies on the scan’s own grid, voxel b
     const mask = { name: 'mask.nii', bytes: writeNifti({ shape, voxels: truth, voxelToWorld }) };
     const volume = await readPatientVolume({ image: [fixture(name)], mask, labels: null });
     for (const axis of ['axial', 'coronal', 'sagittal'] as const) {
-      const stack = sliceVolume(volume, { axis, window: 'seed', minForegroundPixels: 1 });
-      const canonical = unsliceMask(stack.masks!, stack.index, volume, axis);
+      const stack = oneStack(volume, slicing({ axis }));
+      const canonical = unsliceMask(stack.masks!, stack, volume);
       const back = readNifti(writeMaskOnNativeGrid(canonical, volume), 'back.nii.gz');
       assert.deepEqual(back.voxels, truth, `${name} ${axis}`);
       assert.deepEqual(back.shape, shape);
@@ -112,7 +113,7 @@ test('the real DICOM series (LPS) and its labels (LAS) lie on each other', {
   const mask = { name: 'labels.nii.gz', bytes: readShared('data/ct-dicom/labels.nii.gz') };
   const expected = JSON.parse(Buffer.from(readShared('golden/imaging/volumes.json')).toString())[SERIES];
   for (const [label, meanHu] of Object.entries<number>(expected.mean_HU_under_label)) {
-    const volume = await readPatientVolume({ image, mask, labels: [Number(label)] });
+    const volume = await readPatientVolume({ image, mask, labels: [[Number(label)]] });
     let [sum, count] = [0, 0];
     volume.mask!.forEach((value, at) => {
       sum += value * volume.image[at]!;

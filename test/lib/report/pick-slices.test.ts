@@ -7,6 +7,7 @@ function patient(name: string, dice: readonly number[]): ScoredPatient {
   const none = { dice: 0, iou: 0 };
   const slices = dice.map((value, row) => ({
     row,
+    axis: 'axial' as const,
     index: 10 + row,
     boxes: [],
     zeroShot: none,
@@ -46,17 +47,14 @@ test('slices of all patients compete, and ties do not depend on the order of the
   assert.deepEqual(picked([b, a]), picked([a, b]));
 });
 
-test('a picture is the row of the stack that its pick names', () => {
+test('a picture is the slice of the plane that its pick names', () => {
   const pick = pickSlices({ patients: [patient('a', [0.1, 0.9])] })[0]!;
   const stack = (from: number): Uint8Array => Uint8Array.from({ length: 12 }, (_, i) => from + i);
-  const source = { height: 2, width: 3, spacingMm: null };
-  const picture = pictureOf(pick, {
-    ...source,
-    pixels: stack(0),
-    masks: stack(20),
-    zeroShot: stack(40),
-    fineTuned: stack(60),
-  });
+  const plane = { height: 2, width: 3, index: [10, 11], pixelMm: [2, 1] as const };
+  const source = { ...plane, axis: 'axial' as const, pixels: stack(0), masks: stack(20) };
+  const other = { ...source, axis: 'coronal' as const, pixels: stack(100) };
+  const picture = pictureOf(pick, [other, source], { zeroShot: stack(40), fineTuned: stack(60) });
   assert.deepEqual([...picture.pixels], [6, 7, 8, 9, 10, 11]);
   assert.deepEqual([picture.truth[0], picture.zeroShot[0], picture.fineTuned[0]], [26, 46, 66]);
+  assert.deepEqual(picture.spacingMm, [1, 2]);
 });

@@ -24,6 +24,8 @@ export function reportData(options: { size?: number; count?: number } = {}): Rep
   const { size = 160, count = 24 } = options;
   const stack = { height: size, width: size, spacingMm: [360 / size, 360 / size] as const, ...chest(size, count) };
   const slices = Array.from({ length: count }, (_, row) => scoredSlice(stack, row));
+  const index = slices.map(({ index }) => index);
+  const plane = { ...stack, axis: 'axial' as const, index, pixelMm: stack.spacingMm };
   const patient: ScoredPatient = {
     patient: PATIENT,
     slices,
@@ -42,8 +44,7 @@ export function reportData(options: { size?: number; count?: number } = {}): Rep
     model: 'sam-nano',
     split: { train: ['p-0a1b2c3d4e5f', 'p-1b2c3d4e5f60'], val: ['p-2c3d4e5f6071'], test: [PATIENT] },
     evaluation,
-    axis: 'axial',
-    pictures: pickSlices(evaluation).map((pick) => pictureOf(pick, stack)),
+    pictures: pickSlices(evaluation).map((pick) => pictureOf(pick, [plane], stack)),
     infer: [
       {
         patient: PATIENT,
@@ -51,11 +52,14 @@ export function reportData(options: { size?: number; count?: number } = {}): Rep
         promptedSlices: count,
         foregroundVoxels: 1_284_113,
         overlap: { dice: 0.871, iou: 0.772 },
-        scores: { ...patient.structures![0]!.fineTuned, hd95Mm: 12.34 },
+        scores: [{ ...patient.structures![0]!.fineTuned, hd95Mm: 12.34 }],
         postProcess: { fillHoles: true, minComponentMm3: 0, largestComponent: false },
         overlapBefore: { dice: 0.866, iou: 0.764 },
       },
-      { patient: 'p-9d8c7b6a5f4e', prompts: 'lungs', promptedSlices: 31, foregroundVoxels: 1_020_877, overlap: null },
+      {
+        ...{ patient: 'p-9d8c7b6a5f4e', prompts: 'lungs', promptedSlices: 31, foregroundVoxels: 1_020_877 },
+        ...{ overlap: null, scores: null, overlapBefore: null },
+      },
     ],
     curves: { start: { valLoss: 0.62, valDice: 0.71 }, epochs: Array.from({ length: 20 }, (_, i) => epoch(i + 1)) },
     bestEpoch: 15,
@@ -223,6 +227,7 @@ function scoredSlice(stack: Chest & { height: number; width: number }, row: numb
   const boxes = halves.filter((box) => box !== null);
   return {
     row,
+    axis: 'axial',
     index: 12 + row,
     boxes,
     zeroShot: overlap(cut(stack.zeroShot), truth),

@@ -66,14 +66,14 @@ describe('a mask lies where its object lies: the whole way to the model input an
       const size = embeddings.length / COUNT;
       const prompted = masks.map((mask, n) => ({
         embedding: embeddings.subarray(n * size, (n + 1) * size),
-        boxes: [extent(mask, width).box],
+        ...{ height, width, boxes: [{ box: extent(mask, width).box, label: 1 }] },
       }));
-      const found = await segmentSlices(decoder, prompted, height, width);
+      const found = await segmentSlices(decoder, prompted);
       await Promise.all([encoder.close(), decoder.close()]);
 
       const perModelPixel = model.config.imageSize / Math.max(height, width);
       for (const axis of ['x', 'y'] as const) {
-        const shifts = masks.map((mask, n) => extent(found[n]!, width)[axis] - extent(mask, width)[axis]);
+        const shifts = masks.map((mask, n) => extent(found[n]!.labels, width)[axis] - extent(mask, width)[axis]);
         const mean = (shifts.reduce((a, b) => a + b, 0) / COUNT) * perModelPixel;
         assert.ok(Math.abs(mean) < 0.5, `mean shift along ${axis}: ${mean.toFixed(2)} pixels of the model input`);
       }
