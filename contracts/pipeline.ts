@@ -1,15 +1,16 @@
 import { z } from 'zod';
 import { ArtifactRef, PatientKey } from './artifact.ts';
 import {
+  ChosenSlices,
   DeviceConfig,
   EvaluationConfig,
   ModelConfig,
   PromptsConfig,
-  SlicesConfig,
   SplitConfig,
   TrainingConfig,
 } from './config.ts';
 import {
+  BothModels,
   EncodedPatient,
   EncodeInput,
   EvaluateInput,
@@ -30,7 +31,7 @@ export const RunSettings = z.strictObject({
   model: ModelConfig,
   /** Absent in runs of older versions. */
   device: DeviceConfig.default('cpu'),
-  slices: SlicesConfig,
+  slices: ChosenSlices,
   prompts: PromptsConfig,
   training: TrainingConfig,
   /** Absent in runs of older versions. */
@@ -73,6 +74,8 @@ export const PipelineResult = z.strictObject({
   metrics: Metrics,
   /** All metrics over the unseen patients; absent in runs of older versions. */
   summaries: z.array(StructureSummary).optional(),
+  /** With boxes drawn as in training; `metrics` are those with boxes as the truth has them. */
+  jittered: BothModels.optional(),
   fingerprint: z.string(),
   split: SplitResult,
   /** The unseen patients, as evaluate read them: a challenger and a champion are compared on these. */

@@ -29,6 +29,7 @@ import {
   SHARDS_AT_ONCE,
   slice,
   split,
+  trainProposer,
 } from './options.ts';
 import { announce } from './search-attributes.ts';
 import { shardSlices, shardsOf } from './shards.ts';
@@ -79,13 +80,16 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
     pick(keys).map((patient) => ({ ...patient, volume: present(volumes, patient.patient) }));
   const test = scanned(groups.test);
 
-  board.begin('fine-tune', 1);
-  const tuned = await board.unit(
-    'fine-tune',
-    fineTune({ model, train: pick(groups.train), val: pick(groups.val), prompts, training }),
-  );
+  const learning = { model, train: pick(groups.train), val: pick(groups.val), prompts };
+  const hasProposer = prompts.automatic === 'proposer';
+  board.begin('fine-tune', hasProposer ? 2 : 1);
+  const tuned = await board.unit('fine-tune', fineTune({ ...learning, training }));
   lineage.add('fine-tune', [tuned.weights], tuned);
   const { weights } = tuned;
+  const proposed = hasProposer
+    ? await board.unit('fine-tune', trainProposer({ ...learning, structures: structures.length, seed: training.seed }))
+    : null;
+  if (proposed) lineage.add('fine-tune', [proposed.proposer], proposed);
 
   board.begin('evaluate', 1);
   const evaluated = await board.unit(
@@ -106,6 +110,7 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
     packageModel({
       ...{ name, target, structures, model, weights, metrics, slices, prompts, evaluation },
       postProcess: evaluated.postProcess ?? null,
+      proposer: proposed?.proposer ?? null,
       train: pick(groups.train).map(({ patient, slices }) => ({ patient, slices })),
       learnedFrom: [...groups.train, ...groups.val],
       heldOut: groups.test,
@@ -135,6 +140,7 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   const result: PipelineResult = {
     ...{ run, name, target, structures, metrics, split: groups, test, model, weights, masks },
     ...(evaluated.summaries && { summaries: evaluated.summaries }),
+    ...(evaluated.jittered && { jittered: evaluated.jittered }),
     stages: board.summaries(),
     fingerprint: downloaded.fingerprint,
     package: packaged.package,

@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Box } from '../dataset/components.ts';
-import { boxesOf } from '../dataset/prompts.ts';
-import { maskOfLogits, upscaleMask } from '../sam/post-process.ts';
+import { boxesOf, padBox } from '../dataset/prompts.ts';
+import { upscaleMask } from '../sam/post-process.ts';
 import { scaleBox } from '../sam/processor.ts';
 import type { MaskDecoder, Prediction } from './decoder.ts';
 import { type Look, likeness, lookOf } from './look.ts';
-import { type BoxMode, boxIou, MOST_BOXES, round } from './proposer-boxes.ts';
+import { type BoxMode, boxIou, exactly, MOST_BOXES, round } from './proposer-boxes.ts';
 
 /** A box for the next slice is wider than the mask in this one by this share of its longer side, on each side. */
 const PADDING = 0.05;
@@ -84,7 +84,13 @@ async function step(o: Propagation, fronts: readonly Front[], boxes: Box[][][]):
   const next = fronts
     .map((front) => ({ ...front, row: front.row + front.direction }))
     .filter(({ row }) => row >= 0 && row < o.rows);
-  const asked = next.map(({ row, tracks }) => tracks.map((from) => ({ row, box: padded(from.box, o), from })));
+  const asked = next.map(({ row, tracks }) =>
+    tracks.map((from) => ({
+      row,
+      box: padBox(from.box, o.height, o.width, { padding: PADDING, paddingPixels: 0 }),
+      from,
+    })),
+  );
   const found = await tracksOf(o, asked.flat());
   let at = 0;
   return next.flatMap(({ structure, row, direction }, front) => {
@@ -138,8 +144,9 @@ async function tracksOf(o: Propagation, asked: readonly Asked[]): Promise<Track[
 function piecesOf(o: Propagation, { logits }: Prediction, embedding: Uint16Array, from: Track | undefined): Track[] {
   const { height, width, mode } = o;
   const { config, processor } = o.decoder.model;
-  const mask = maskOfLogits(upscaleMask(logits, config.maskSize, height, width, processor));
-  const found = boxesOf(mask, height, width, mode).filter(({ componentMask }) => {
+  const full = upscaleMask(logits, config.maskSize, height, width, processor);
+  const mask = Uint8Array.from(full, (logit) => (logit > 0 ? 1 : 0));
+  const found = boxesOf(mask, height, width, exactly(mode)).filter(({ componentMask }) => {
     return componentMask.reduce((sum, value) => sum + value, 0) >= mode.minComponentPixels;
   });
   if (found.length === 0) return [];
@@ -158,9 +165,4 @@ async function predict(o: Propagation, asked: readonly Asked[]) {
   }));
   const predictions = await o.decoder.predict(prompted, o.signal);
   return predictions.map((prediction, i) => ({ prediction, embedding: prompted[i]!.embedding }));
-}
-
-function padded([x0, y0, x1, y1]: Box, { height, width }: Propagation): Box {
-  const by = PADDING * Math.max(x1 - x0, y1 - y0);
-  return [Math.max(0, x0 - by), Math.max(0, y0 - by), Math.min(width, x1 + by), Math.min(height, y1 + by)];
 }

@@ -1,5 +1,5 @@
 import { type Box, connectedComponents } from '../dataset/components.ts';
-import type { PromptsSetting } from '../dataset/prompts.ts';
+import type { BoxSetting } from '../dataset/prompts.ts';
 import { type CellGrid, cellSide } from './proposer-cells.ts';
 
 /** How a map of cell shares becomes boxes. */
@@ -10,7 +10,13 @@ export interface BoxRule {
   readonly margin: number;
 }
 
-export type BoxMode = Pick<PromptsSetting, 'box' | 'minComponentPixels'>;
+/** What counts as a box. Padding is no part of it: what a box is to be wider by is added where it is used. */
+export type BoxMode = Pick<BoxSetting, 'box' | 'minComponentPixels'>;
+
+/** Boxes as they are, and of nothing none: for `boxesOf`. */
+export const exactly = ({ box, minComponentPixels }: BoxMode): BoxSetting => ({
+  ...{ box, minComponentPixels, padding: 0, paddingPixels: 0, empty: 'none' },
+});
 
 export interface Proposal {
   /** In pixels of the slice. */

@@ -1,3 +1,5 @@
+import type { SliceAxis } from '../dataset/slices.ts';
+
 /**
  * Slices on a grid of cells [g, g] that lies on the square which the model sees: the slice's longest edge is as long as the
  * square's, and below or to the right of the slice the square is padded.
@@ -19,7 +21,7 @@ export interface CellGrid {
 /** Side of a cell, in pixels of the slice. */
 export const cellSide = ({ height, width, grid }: CellGrid): number => Math.max(height, width) / grid;
 
-/** Share of each cell [g * g] that lies on the slice: 0 in the padding. */
+/** Share of each cell [cells] that lies on the slice: 0 in the padding. */
 export function insideShares(cells: CellGrid): Float32Array {
   const { height, width, grid } = cells;
   const [down, across] = [axisShares(height, cells), axisShares(width, cells)];
@@ -32,7 +34,7 @@ export function insideShares(cells: CellGrid): Float32Array {
   return shares;
 }
 
-/** Share of each cell that each structure covers, [K, g * g], from labels [H, W] of 0 (none of them) to K. */
+/** Share of each cell that each structure covers, [K, cells], from labels [H, W] of 0 (none of them) to K. */
 export function structureShares(labels: Uint8Array, structures: number, cells: CellGrid): Float32Array {
   const { height, width, grid } = cells;
   const [down, across] = [axisShares(height, cells), axisShares(width, cells)];
@@ -61,20 +63,30 @@ function axisShares(pixels: number, cells: CellGrid): { readonly cell: number; r
   });
 }
 
-/** Numbers that tell a cell's place: see `writePlaces`. */
-export const PLACE_SIZE = 3;
+/** Coordinates of a cell's place, and all numbers that tell it: see `writePlaces`. */
+export const COORDINATES = 3;
+export const PLACE_SIZE = 5;
+
+/** Where a slice lies in its scan. */
+export interface SlicePlace {
+  readonly axis: SliceAxis;
+  /** Of its middle along the slice axis, 0..1. */
+  readonly position: number;
+}
 
 /**
- * Where each cell's middle lies, [g * g, 3]: x and y as fractions of the slice, and the slice's position along its axis
- * (0..1), all in -1..1; beyond the slice the border's. Written to `out` from element `at` on.
+ * Where each cell's middle lies, [cells, 5]: x and y as fractions of the slice and the slice's position, all in -1..1 (beyond
+ * the slice the border's), and whether it is coronal, or sagittal. Written to `out` from element `at` on.
  */
-export function writePlaces(cells: CellGrid, position: number, out: Float32Array, at: number): void {
+export function writePlaces(cells: CellGrid, { axis, position }: SlicePlace, out: Float32Array, at: number): void {
   const { height, width, grid } = cells;
   const side = cellSide(cells);
+  const plane = [Number(axis === 'coronal'), Number(axis === 'sagittal')];
   const place = (cell: number, extent: number) => 2 * Math.min(1, ((cell + 0.5) * side) / extent) - 1;
   for (let y = 0; y < grid; y++) {
     for (let x = 0; x < grid; x++) {
-      out.set([place(x, width), place(y, height), 2 * position - 1], at + PLACE_SIZE * (y * grid + x));
+      const coordinates = [place(x, width), place(y, height), 2 * position - 1];
+      out.set([...coordinates, ...plane], at + PLACE_SIZE * (y * grid + x));
     }
   }
 }

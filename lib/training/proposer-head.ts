@@ -12,6 +12,7 @@ import {
   scalar,
   sigmoid,
   sin,
+  slice,
   softplus,
   sub,
   sum,
@@ -22,7 +23,7 @@ import {
 } from '../graph/index.ts';
 import { convolution3x3, linear } from '../sam/layers.ts';
 import { type FlatEntry, flatLayout, type Parameters, traceParameters, under } from '../sam/parameters.ts';
-import { mapGrid, PARTS, PLACE_SIZE } from './proposer-cells.ts';
+import { COORDINATES, mapGrid, PARTS, PLACE_SIZE } from './proposer-cells.ts';
 
 /** What decides the head's parameters and the shapes of its feeds. */
 export interface HeadShape {
@@ -53,7 +54,7 @@ export function headParameters(shape: HeadShape): { layout: readonly FlatEntry[]
 /**
  * Logits [N, (2 g)², K] of the share of each quarter of a cell that each structure covers. A cell's standardised channels and
  * its place go through one layer alone and one with the eight cells around it. Feeds: `embeddings`, float16 [N, C, g, g], and
- * `places`, float32 [N, g * g, 3].
+ * `places`, float32 [N, g * g, 5].
  */
 export function headLogits(p: Parameters, { channels, grid, structures }: HeadShape, count: number): Value {
   const embeddings = cast(input('embeddings', 'float16', [count, channels, grid, grid]), 'float32');
@@ -70,7 +71,8 @@ export function headLogits(p: Parameters, { channels, grid, structures }: HeadSh
 }
 
 function waves(places: Value): Value {
-  const octaves = Array.from({ length: OCTAVES }, (_, octave) => mul(places, Math.PI * 2 ** octave));
+  const coordinates = slice(places, 2, 0, COORDINATES);
+  const octaves = Array.from({ length: OCTAVES }, (_, octave) => mul(coordinates, Math.PI * 2 ** octave));
   return concat([places, ...octaves.flatMap((angle) => [sin(angle), cos(angle)])], 2);
 }
 

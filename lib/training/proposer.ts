@@ -5,7 +5,7 @@ import { float16, float32 } from '../runtime/tensor.ts';
 import { flatParameters, flatSize, frozenParameters } from '../sam/parameters.ts';
 import { openSession } from './open-session.ts';
 import { boxesOfShares, type Proposal } from './proposer-boxes.ts';
-import { insideShares, mapGrid, PLACE_SIZE, writePlaces } from './proposer-cells.ts';
+import { insideShares, mapGrid, PLACE_SIZE, type SlicePlace, writePlaces } from './proposer-cells.ts';
 import { decodeProposer, type ModelGeometry, type ProposerContent } from './proposer-format.ts';
 import { type HeadShape, headLogits, headParameters } from './proposer-head.ts';
 
@@ -13,14 +13,12 @@ import { type HeadShape, headLogits, headParameters } from './proposer-head.ts';
 const BATCH = 8;
 
 /** A slice as the head sees it. */
-export interface PlacedSlice {
+export interface PlacedSlice extends SlicePlace {
   /** Float16 bits [C, h, w]. */
   readonly embedding: Uint16Array;
   /** Pixels of the slice. */
   readonly height: number;
   readonly width: number;
-  /** Of its middle along the slice axis, 0..1. */
-  readonly position: number;
 }
 
 /** The head in a session of its own, with weights that may be replaced. */
@@ -81,9 +79,9 @@ export function headFeeds(slices: readonly PlacedSlice[], { channels, grid }: He
   const cells = grid ** 2;
   const embeddings = new Uint16Array(slices.length * channels * cells);
   const places = new Float32Array(slices.length * cells * PLACE_SIZE);
-  for (const [i, { embedding, height, width, position }] of slices.entries()) {
-    embeddings.set(embedding, i * channels * cells);
-    writePlaces({ height, width, grid }, position, places, i * cells * PLACE_SIZE);
+  for (const [i, slice] of slices.entries()) {
+    embeddings.set(slice.embedding, i * channels * cells);
+    writePlaces({ height: slice.height, width: slice.width, grid }, slice, places, i * cells * PLACE_SIZE);
   }
   return {
     embeddings: float16(embeddings, [slices.length, channels, grid, grid]),
@@ -118,23 +116,16 @@ export class Proposer {
   }
 
   /**
-   * Boxes on slices of one size, by slice and structure. `embeddings` are float16 bits [C, h, w] each, `positions` those of
-   * the slices' middles along the slice axis, 0..1.
+   * Boxes in pixels of each slice, by slice and structure: the structures of the training's labels, from 1 on.
    */
-  async propose(
-    embeddings: readonly Uint16Array[],
-    height: number,
-    width: number,
-    positions: readonly number[],
-    signal?: AbortSignal,
-  ): Promise<Proposal[][][]> {
+  async propose(slices: readonly PlacedSlice[], signal?: AbortSignal): Promise<Proposal[][][]> {
     const { shape, rules, mode } = this.content;
-    const cells = { height, width, grid: mapGrid(shape.grid) };
-    const slices = embeddings.map((embedding, i) => ({ embedding, height, width, position: positions[i]! }));
     const proposals: Proposal[][][] = [];
-    for (const shares of await this.maps.of(slices, signal)) {
+    for (const [i, shares] of (await this.maps.of(slices, signal)).entries()) {
       await setImmediate();
       signal?.throwIfAborted();
+      const { height, width } = slices[i]!;
+      const cells = { height, width, grid: mapGrid(shape.grid) };
       proposals.push(rules.map((rule, k) => boxesOfShares(structureOf(shares, k, shape), cells, rule, mode)));
     }
     return proposals;

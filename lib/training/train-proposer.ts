@@ -5,7 +5,7 @@ import { input } from '../graph/index.ts';
 import type { SessionOptions } from '../runtime/session.ts';
 import { frozenParameters } from '../sam/parameters.ts';
 import { ShareMaps, structureOf } from './proposer.ts';
-import type { BoxMode } from './proposer-boxes.ts';
+import { type BoxMode, exactly } from './proposer-boxes.ts';
 import { mapGrid } from './proposer-cells.ts';
 import { encodeProposer, type ModelGeometry } from './proposer-format.ts';
 import { type HeadShape, headLogits, headLoss, headParameters, startOfHead } from './proposer-head.ts';
@@ -169,7 +169,7 @@ function shareMaps(
 ): ShareMap[] {
   return targets.map(({ labels, height, width }, at) => {
     const mask = labels.map((label) => (label === k + 1 ? 1 : 0));
-    const truth = boxesOf(mask, height, width, mode).map(({ box }) => box);
+    const truth = boxesOf(mask, height, width, exactly(mode)).map(({ box }) => box);
     return { cells: { height, width, grid: mapGrid(shape.grid) }, shares: structureOf(found[at]!, k, shape), truth };
   });
 }

@@ -27,7 +27,7 @@ test('labels beyond the structures asked for are none', () => {
 });
 
 test('a place is told by the slice, not by the square, and the padding has the border’s', () => {
-  const places = new Float32Array(12);
-  writePlaces({ height: 2, width: 4, grid: 2 }, 0.75, places, 0);
-  near(places, [-0.5, 0, 0.5, 0.5, 0, 0.5, -0.5, 1, 0.5, 0.5, 1, 0.5]);
+  const places = new Float32Array(20);
+  writePlaces({ height: 2, width: 4, grid: 2 }, { axis: 'sagittal', position: 0.75 }, places, 0);
+  near(places, [...[-0.5, 0, 0.5, 0, 1], ...[0.5, 0, 0.5, 0, 1], ...[-0.5, 1, 0.5, 0, 1], ...[0.5, 1, 0.5, 0, 1]]);
 });

@@ -6,7 +6,7 @@ import { random } from '../../../lib/dataset/random.ts';
 import { decodeSafetensors } from '../../../lib/safetensors.ts';
 import { ImageEncoder } from '../../../lib/training/encoder.ts';
 import { Proposer } from '../../../lib/training/proposer.ts';
-import { boxIou } from '../../../lib/training/proposer-boxes.ts';
+import { boxIou, exactly } from '../../../lib/training/proposer-boxes.ts';
 import { type ProposerSlice, type ProposerTraining, trainProposer } from '../../../lib/training/train-proposer.ts';
 import { nanoModel } from '../../helpers/nano-model.ts';
 import { tinyModel } from '../../helpers/tiny-model.ts';
@@ -30,7 +30,7 @@ async function discSlices(encoder: ImageEncoder, count: number, first: number): 
       pixels[at] = [100, 190, 30][labels[at]!]! + ((at * 7919 + n * 31) % 17) - 8;
     }
     const embedding = await encoder.encode(pixels, 1, HEIGHT, WIDTH);
-    slices.push({ embedding, height: HEIGHT, width: WIDTH, position: 0.5, labels });
+    slices.push({ embedding, height: HEIGHT, width: WIDTH, axis: 'axial', position: 0.5, labels });
   }
   return slices;
 }
@@ -45,7 +45,7 @@ function scored(slices: readonly ProposerSlice[], boxesAt: (slice: number, k: nu
         labels.map((label) => Number(label === k + 1)),
         height,
         width,
-        MODE,
+        exactly(MODE),
       );
       const found = boxesAt(at, k);
       if (truth.length === 0) onEmpty += found.length;
@@ -68,12 +68,7 @@ describe('a box proposer', () => {
     const common = { geometry: model.config, structures: 2, seed: 7, mode: MODE, session };
     const { bytes, figures } = await trainProposer({ ...common, train, val });
     const proposer = await Proposer.open(bytes, model.config, session);
-    const found = await proposer.propose(
-      test.map(({ embedding }) => embedding),
-      HEIGHT,
-      WIDTH,
-      test.map(() => 0.5),
-    );
+    const found = await proposer.propose(test);
     await proposer.close();
     const proposed = scored(test, (at, k) => found[at]![k]!.map(({ box }) => box));
     const prior = scored(test, () => [[16, 16, 112, 80]]);
@@ -96,7 +91,7 @@ function plainSlices(count: number, first: number): ProposerSlice[] {
       const isThere = k < 64 && labels[8 * (Math.floor(k / 8) * 64 + (k % 8))] === 1;
       return (isThere ? 0x3c00 : 0x3800) + ((k * 31 + i * 17) % 64);
     });
-    return { embedding, height: 64, width: 64, position: 0.5, labels };
+    return { embedding, height: 64, width: 64, axis: 'axial', position: 0.5, labels };
   });
 }
 
@@ -111,7 +106,7 @@ describe('the training of a box proposer', () => {
     mode: MODE,
     session,
   };
-  let bytes = new Uint8Array();
+  let bytes: Uint8Array;
   before(async () => {
     ({ bytes } = await trainProposer(training));
   });
@@ -144,8 +139,7 @@ describe('the training of a box proposer', () => {
     await assert.rejects(trainProposer({ ...training, onStep, signal: stop.signal }), /enough/);
     assert.deepEqual(steps, [1, 2, 3]);
     const proposer = await Proposer.open(bytes, tiny.config, session);
-    const { embedding } = training.val[0]!;
-    await assert.rejects(proposer.propose([embedding], 64, 64, [0.5], stop.signal), /enough/);
+    await assert.rejects(proposer.propose(training.val, stop.signal), /enough/);
     await proposer.close();
   });
 
