@@ -109,10 +109,16 @@ async function cardOf({ result, artifacts, config }: Tuned): Promise<string> {
     patients: { train: split.train.length, val: split.val.length, test: split.test.length },
     inputSize: config.imageSize,
     window: typeof window === 'string' ? `\`${window}\`` : `\`${JSON.stringify(window)}\``,
-    axis: slices.axis === 'auto' ? 'axial, as the scan’s affine has it' : slices.axis,
+    axis: AXES[slices.axis] ?? slices.axis,
     boxes: prompts.box === 'component' ? 'one for each connected part of the target' : 'one around all of the target',
   });
 }
+
+/** What the card says of them. */
+const AXES: Readonly<Record<string, string>> = {
+  auto: 'axial, as the scan’s affine has it',
+  all: 'axial, coronal and sagittal',
+};
 
 /** Keys sorted, as transformers writes them. */
 const toJson = (value: unknown): string => checkpointText(JSON.parse(canonicalJson(value)));

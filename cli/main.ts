@@ -130,14 +130,13 @@ function createProgram(done: (code: number) => void): Command {
     .action(async (scans, options) => done(await (await import('./commands/infer.ts')).inferCommand(scans, options)));
   program
     .command('export')
-    .description('write the model of a run as files that other programs read')
+    .description('write the model of a run, or its slices, as files that other programs read')
     .argument('<run>', 'id that `run` has printed')
     .addOption(
-      new Option('--format <format>', 'Hugging Face folder, or decoder as ONNX')
-        .choices(['hf', 'onnx'])
-        .makeOptionMandatory(),
+      new Option('--format <format>', 'the model: Hugging Face folder, or decoder as ONNX').choices(['hf', 'onnx']),
     )
-    .requiredOption('--out <folder>', 'where the files go')
+    .option('--out <folder>', 'where the files of the model go')
+    .option('--slices <folder>', 'where the slices go, as NIfTI files by part of the split')
     .option('--json', 'end with one JSON object on stdout')
     .action(async (run, options) => done(await (await import('./commands/export.ts')).exportCommand(run, options)));
   addSchedule(program, done);

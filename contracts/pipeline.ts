@@ -78,6 +78,8 @@ export const PipelineResult = z.strictObject({
   jittered: BothModels.optional(),
   fingerprint: z.string(),
   split: SplitResult,
+  /** Everybody, with the slices that were used. */
+  patients: z.array(z.strictObject({ patient: PatientKey, volume: ArtifactRef, slices: ArtifactRef })),
   /** The unseen patients, as evaluate read them: a challenger and a champion are compared on these. */
   test: EvaluateInput.shape.test,
   model: ModelRef,

@@ -141,6 +141,11 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
     ...{ run, name, target, structures, metrics, split: groups, test, model, weights, masks },
     ...(evaluated.summaries && { summaries: evaluated.summaries }),
     ...(evaluated.jittered && { jittered: evaluated.jittered }),
+    patients: patients.map(({ patient, volume, slices }) => ({
+      patient,
+      volume: volume.volume,
+      slices: slices.slices,
+    })),
     stages: board.summaries(),
     fingerprint: downloaded.fingerprint,
     package: packaged.package,

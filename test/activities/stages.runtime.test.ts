@@ -4,14 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it, mock } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import type { Client } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { DefaultLogger } from '@temporalio/worker';
-import type { ActivityDeps, Compute } from '../../activities/deps.ts';
-import { type Activities, createActivities } from '../../activities/index.ts';
-import { tasks } from '../../activities/tasks.ts';
+import type { Activities } from '../../activities/index.ts';
 import { RunConfig } from '../../contracts/config.ts';
 import { HEARTBEAT } from '../../contracts/messages.ts';
 import {
@@ -28,8 +22,8 @@ import { MemoryStore } from '../../lib/artifacts/memory-store.ts';
 import type { ObjectStore, PutOptions } from '../../lib/artifacts/store.ts';
 import { MaskDecoder } from '../../lib/training/decoder.ts';
 import { readNifti } from '../../lib/volume/nifti.ts';
+import { attempt, openWorker, run } from '../helpers/stages.ts';
 
-const MODELS = fileURLToPath(new URL('../fixtures', import.meta.url));
 const structures = [{ name: 'lungs', label: null }];
 const { source, dataset, split, slices, prompts, training } = RunConfig.parse({
   name: 'stages',
@@ -71,45 +65,6 @@ function slowReads(store: MemoryStore, until: Promise<void>): { slow: ObjectStor
   };
   return { slow, asked };
 }
-
-/** Tasks run here and now: threads are the business of workers/. */
-const compute: Compute = {
-  async run(name, input, signal) {
-    signal.throwIfAborted();
-    return (await (tasks[name] as (input: unknown) => unknown)(input)) as never;
-  },
-};
-
-/** Nobody's account at Kaggle, and these buckets. */
-const withoutAccess = (openBucket: () => ObjectStore): ActivityDeps['sources'] => ({
-  kaggle: { endpoint: 'http://127.0.0.1:1', username: null, key: null, token: null, configDir: '' },
-  openBucket,
-});
-
-/** A worker of its own over a store that it may share: nothing in memory is common to two of them. */
-function openWorker(store: ObjectStore, cacheDir: string): Activities {
-  const artifacts = new ArtifactStore(store);
-  const deps: ActivityDeps = {
-    ...{ artifacts, store, compute, cacheDir, threads: 2, modelsDir: MODELS },
-    ...{ patientKey: 'a secret of many letters', hub: { endpoint: 'http://127.0.0.1:1', token: null } },
-    openBucket: () => store,
-    sources: withoutAccess(() => store),
-  };
-  return createActivities(deps);
-}
-
-/** An environment of an attempt. What it tells the workflow is heard by nobody. */
-function attempt(number = 1): MockActivityEnvironment {
-  const client = {
-    workflow: { getHandle: () => ({ signal: async () => undefined }) },
-    withAbortSignal: <T>(_: AbortSignal, work: () => Promise<T>) => work(),
-  };
-  const logger = new DefaultLogger('ERROR');
-  return new MockActivityEnvironment({ attempt: number }, { client: client as unknown as Client, logger });
-}
-
-const run = <I, R>(stage: (input: I) => Promise<R>, input: I, environment = attempt()): Promise<R> =>
-  environment.run(stage as (...args: unknown[]) => Promise<R>, input);
 
 async function copyOf(store: MemoryStore): Promise<WatchedStore> {
   const copy = new WatchedStore();

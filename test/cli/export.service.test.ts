@@ -6,6 +6,7 @@ import { Session } from '../../lib/runtime/session.ts';
 import { float32 } from '../../lib/runtime/tensor.ts';
 import { decodeSafetensors } from '../../lib/safetensors.ts';
 import { readSamModel } from '../../lib/sam/model.ts';
+import { readNifti } from '../../lib/volume/nifti.ts';
 import { scratchFolder } from '../helpers/archives.ts';
 import { type Finished, Home, lastJson } from '../helpers/cli.ts';
 import { cutAfter, type Hub, startHub } from '../helpers/hub.ts';
@@ -108,6 +109,24 @@ describe('samflow export', () => {
     await session.close();
   });
 
+  it('writes the slices by part of the split, each as a NIfTI file with its mask', async () => {
+    const out = join(folder, 'slices');
+    const exported = await home.run('export', run, '--slices', out, '--json');
+    assert.equal(exported.code, 0, exported.stderr);
+    const { slices } = lastJson(exported);
+    for (const part of ['train', 'val', 'test']) {
+      const names = await readdir(join(out, part, 'images'));
+      assert.ok(names.length > 10 && names.length === slices[part], `${part}: ${names.length} files`);
+      assert.ok(names.every((name) => /^p-[0-9a-f]+_axial_\d{4}\.nii\.gz$/.test(name)));
+      assert.deepEqual(await readdir(join(out, part, 'masks')), names);
+      const [image, mask] = await Promise.all(
+        ['images', 'masks'].map(async (kind) => readNifti(await readFile(join(out, part, kind, names[0]!)), kind)),
+      );
+      assert.deepEqual([image!.shape, image!.voxelToWorld], [mask!.shape, mask!.voxelToWorld]);
+      assert.ok(mask!.voxels.some((label) => label === 1));
+    }
+  });
+
   it('refuses in one sentence, with exit code 2, what it cannot do', async () => {
     const open = lastJson(
       await home.run(
@@ -126,7 +145,9 @@ describe('samflow export', () => {
       [['nobody', '--format', 'hf', '--out', folder], /nobody: found no such run.*\[RUN_UNKNOWN\]/],
       [[open, '--format', 'hf', '--out', folder], /found a run that has not ended well.*\[RUN_UNFINISHED\]/],
       [[run, '--format', 'pickle', '--out', folder], /argument 'pickle' is invalid. Allowed choices are hf, onnx/],
-      [[run, '--format', 'hf'], /required option '--out <folder>' not specified/],
+      [[run, '--format', 'hf'], /found --format alone, expected --format with --out, or --slices.*\[USAGE\]/],
+      [[run], /found nothing to write.*\[USAGE\]/],
+      [[run, '--slices', join(folder, 'onnx/decoder.onnx')], /--slices .*found EEXIST.*\[USAGE\]/],
       [[run, '--format', 'hf', '--out', join(folder, 'onnx/decoder.onnx')], /--out .*found EEXIST.*\[USAGE\]/],
     ];
     for (const [args, message] of REFUSED) {

@@ -83,6 +83,7 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
         weights,
       },
       split: { train: [], val: [], test: [PATIENT], record: other, ...outcome },
+      patients: [],
       test: [{ patient: PATIENT, slices: other, shards: [], volume: other }],
       package: await artifacts.putJson('model-package', packaged),
       ...{ evaluation: other, curves: other, masks: [], report: other, repairs: [] },
