@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Box } from '../dataset/components.ts';
 import { type BoxMode, type BoxRule, boxesOfShares, boxIou } from './proposer-boxes.ts';
 import type { CellGrid } from './proposer-cells.ts';
@@ -37,11 +38,18 @@ interface Counts {
 const NONE: Counts = { iou: 0, matched: 0, hits: 0, proposed: 0, truth: 0 };
 
 /** The rule, of a fixed list, whose boxes agree best with the true ones of a structure; null counts where there are none. */
-export function chooseRule(maps: readonly ShareMap[], mode: BoxMode): { rule: BoxRule; counts: Counts | null } {
+export async function chooseRule(
+  maps: readonly ShareMap[],
+  mode: BoxMode,
+  signal?: AbortSignal,
+): Promise<{ rule: BoxRule; counts: Counts | null }> {
   if (maps.every(({ truth }) => truth.length === 0)) return { rule: UNTRIED, counts: null };
   let best: { rule: BoxRule; counts: Counts } | null = null;
   for (const threshold of THRESHOLDS) {
     for (const margin of MARGINS) {
+      // A part of a second for each, on the caller's thread: heartbeats and cancellation have their turn in between.
+      await setImmediate();
+      signal?.throwIfAborted();
       const rule = { threshold, margin };
       const counts = maps.map((map) => matched(map, rule, mode)).reduce(added, NONE);
       if (best === null || quality(counts) > quality(best.counts)) best = { rule, counts };

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { boxesOf } from '../dataset/prompts.ts';
 import { random } from '../dataset/random.ts';
 import { Fault } from '../fault.ts';
@@ -76,10 +77,10 @@ export async function trainProposer(options: ProposerTraining): Promise<TrainedP
     const { weights, step, steps } = await learn({ ...options, shape, measured, start, train, val, maps });
     await maps.use(weights);
     const found = await maps.of(val, signal);
-    const chosen = Array.from({ length: structures }, (_, k) => {
-      signal?.throwIfAborted();
-      return chooseRule(shareMaps(val, found, k, shape, mode), mode);
-    });
+    const chosen: Awaited<ReturnType<typeof chooseRule>>[] = [];
+    for (let k = 0; k < structures; k++) {
+      chosen.push(await chooseRule(await shareMaps(val, found, k, shape, mode, signal), mode, signal));
+    }
     const rules = chosen.map(({ rule }) => rule);
     const counts = chosen.map((choice) => choice.counts);
     const bytes = encodeProposer({ shape, weights, measured, rules, mode });
@@ -160,18 +161,24 @@ function lossOf(targets: readonly Target[], found: readonly Float32Array[], shap
 const log = (p: number): number => Math.log(Math.max(p, 1e-7));
 
 /** One structure's maps beside its true boxes. */
-function shareMaps(
+async function shareMaps(
   targets: readonly Target[],
   found: readonly Float32Array[],
   k: number,
   shape: HeadShape,
   mode: BoxMode,
-): ShareMap[] {
-  return targets.map(({ labels, height, width }, at) => {
+  signal: AbortSignal | undefined,
+): Promise<ShareMap[]> {
+  const maps: ShareMap[] = [];
+  for (const [at, { labels, height, width }] of targets.entries()) {
+    await setImmediate();
+    signal?.throwIfAborted();
     const mask = labels.map((label) => (label === k + 1 ? 1 : 0));
     const truth = boxesOf(mask, height, width, exactly(mode)).map(({ box }) => box);
-    return { cells: { height, width, grid: mapGrid(shape.grid) }, shares: structureOf(found[at]!, k, shape), truth };
-  });
+    const cells = { height, width, grid: mapGrid(shape.grid) };
+    maps.push({ cells, shares: structureOf(found[at]!, k, shape), truth });
+  }
+  return maps;
 }
 
 const diverged = (step: number, loss: number): Fault =>
