@@ -6,7 +6,7 @@ import { choosePostProcess } from './choose-post-process.ts';
 import type { ActivityDeps } from './deps.ts';
 import { encodedDigests } from './encoded.ts';
 import { modelDigests } from './models.ts';
-import { Predictor, storedForm } from './predictor.ts';
+import { boxSetting, Predictor, storedForm } from './predictor.ts';
 import { meanOverlap, type Which } from './scoring.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -23,20 +23,14 @@ export const createEvaluate = (deps: ActivityDeps, sessions: Sessions) =>
   activity(EvaluateInput, async (input, attempt): Promise<EvaluateResult> => {
     const { artifacts } = deps;
     const { model, weights, test, val, prompts, evaluation, structures } = input;
-    const { box, minComponentPixels, jitter, jitterPixels } = prompts;
+    const drawn = { ...boxSetting(prompts), jitter: prompts.jitter, jitterPixels: prompts.jitterPixels };
     const keys = (patients: readonly EvaluatedPatient[]) => patients.map(({ patient }) => patient);
     const { value, reused, seconds } = await artifacts.memo({
       stage: 'evaluate',
       version: VERSION,
       parameters: {
-        box,
-        minComponentPixels,
-        jitter,
-        jitterPixels,
-        evaluation,
-        structures,
-        patients: keys(test),
-        validation: keys(val),
+        ...{ prompts: drawn, evaluation, structures },
+        ...{ patients: keys(test), validation: keys(val) },
       },
       inputs: [
         ...modelDigests(model),
@@ -85,6 +79,9 @@ async function evaluate(
   return { evaluation: stored, predictions, ...overlaps, ...jittered, summaries, postProcess: postProcess.rule };
 }
 
+const isJittered = ({ kind, jitter, jitterPixels }: EvaluateInput['prompts']): boolean =>
+  kind !== 'points' && jitter > 0 && jitterPixels > 0;
+
 async function evaluatePatient(
   patient: EvaluatedPatient,
   { evaluation: setting, structures, prompts }: EvaluateInput,
@@ -100,7 +97,7 @@ async function evaluatePatient(
     patient: patient.patient,
     zeroShot: scores.zeroShot.volume,
     fineTuned: scores.fineTuned.volume,
-    ...(prompts.jitter > 0 && prompts.jitterPixels > 0 && { jittered: await jittered() }),
+    ...(isJittered(prompts) && { jittered: await jittered() }),
     structures: scores.structures,
     slices: boxed.map(({ row, axis, index, boxes }) => ({
       ...{ row, axis, index, boxes: boxes.map(({ box }) => box) },

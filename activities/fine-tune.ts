@@ -7,6 +7,7 @@ import {
   type FineTuneInput as Input,
 } from '../contracts/stages.ts';
 import { type MemoIdentity, memoKey } from '../lib/artifacts/keys.ts';
+import { drawingOf } from '../lib/dataset/prompts.ts';
 import { slicesOf as slicesIn } from '../lib/dataset/slices.ts';
 import { decodeSlices } from '../lib/dataset/slices-record.ts';
 import { fineTune } from '../lib/training/fine-tune.ts';
@@ -47,11 +48,10 @@ export const createFineTune = (deps: ActivityDeps, sessions: Sessions) =>
 /** What decides the trained weights. How often a checkpoint is written does not. */
 function identityOf({ model, train, val, prompts, training }: Input): MemoIdentity {
   const { checkpointEverySteps, ...decisive } = training;
-  const { jitter, jitterPixels } = prompts;
   return {
     stage: 'fine-tune',
     version: VERSION,
-    parameters: { training: decisive, prompts: { ...boxSetting(prompts), jitter, jitterPixels }, train: train.length },
+    parameters: { training: decisive, prompts: { ...boxSetting(prompts), ...drawingOf(prompts) }, train: train.length },
     inputs: [...modelDigests(model), ...[...train, ...val].flatMap(encodedDigests)],
   };
 }
@@ -75,10 +75,9 @@ async function train(
   const chain = await openCheckpointChain(deps, key.replace(/^.*\/|\.json$/g, ''));
   const progress = openProgress(attempt);
   let checkpoint = chain.last?.checkpoint ?? null;
-  const { jitter, jitterPixels } = prompts;
   const trained = await fineTune({
     ...data,
-    settings: { ...training, jitter, jitterPixels },
+    settings: { ...training, ...drawingOf(prompts) },
     session: sessions.options(model),
     ...(chain.last && { resume: chain.last.bytes }),
     signal,

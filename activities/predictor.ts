@@ -6,6 +6,7 @@ import type { Box } from '../lib/dataset/components.ts';
 import { jitterBox } from '../lib/dataset/prompts.ts';
 import { decodeSlices } from '../lib/dataset/slices-record.ts';
 import { MaskDecoder, segmentSlices } from '../lib/training/decoder.ts';
+import { promptShape } from '../lib/training/prompt-feeds.ts';
 import type { Attempt } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 import { encodedDigests, encodeStacks, readEmbeddings } from './encoded.ts';
@@ -116,7 +117,7 @@ export class Predictor {
     if (open) return open;
     const sam =
       which === 'fineTuned' ? (await this.#tuned()).model : await this.#sessions.models.open(model, 'decoder');
-    const decoder = await MaskDecoder.open(sam, this.#sessions.options(model));
+    const decoder = await MaskDecoder.open(sam, this.#sessions.options(model), promptShape(this.#input.prompts));
     this.#decoders.set(which, decoder);
     return decoder;
   }
@@ -144,10 +145,11 @@ const JITTER_STREAM = 21;
 function jittered(slice: BoxedSlice, prompts: PromptsConfig, seed: number): BoxedSlice {
   const { row, height, width, boxes } = slice;
   const draw = (box: Box, at: number) => jitterBox(box, height, width, prompts, seed, JITTER_STREAM, row, at);
-  return { ...slice, boxes: boxes.map(({ box, label }, at) => ({ box: draw(box, at), label })) };
+  return { ...slice, boxes: boxes.map((one, at) => ({ ...one, box: draw(one.box, at) })) };
 }
 
 /** What of the prompts decides a patient's boxes from the truth. */
-export function boxSetting({ box, minComponentPixels, padding, paddingPixels, empty }: PromptsConfig) {
-  return { box, minComponentPixels, padding, paddingPixels, empty };
+export function boxSetting(prompts: PromptsConfig) {
+  const { box, minComponentPixels, padding, paddingPixels, empty, kind, positivePoints, negativePoints } = prompts;
+  return { box, minComponentPixels, padding, paddingPixels, empty, kind, positivePoints, negativePoints };
 }

@@ -1,9 +1,11 @@
 import type { ModelPackage } from '../contracts/stages.ts';
 import type { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
 import type { Box } from '../lib/dataset/components.ts';
+import { pointsOfBox } from '../lib/dataset/points.ts';
 import { type LabelledBox, padBox } from '../lib/dataset/prompts.ts';
 import { probabilityOfLogits } from '../lib/sam/post-process.ts';
 import { MaskDecoder, segmentSlices } from '../lib/training/decoder.ts';
+import { promptShape } from '../lib/training/prompt-feeds.ts';
 import { propagateBoxes } from '../lib/training/propagate.ts';
 import { Proposer } from '../lib/training/proposer.ts';
 import type { Attempt } from './activity.ts';
@@ -41,7 +43,7 @@ export async function segmentScan(
   const options = sessions.options(model.model);
   const open: { close(): Promise<void> }[] = [];
   try {
-    const decoder = await MaskDecoder.open(tuned.model, options);
+    const decoder = await MaskDecoder.open(tuned.model, options, promptShape(model.prompts));
     open.push(decoder);
     const bytes = model.proposer && (await artifacts.get(model.proposer));
     const proposer = bytes && (await Proposer.open(bytes, tuned.model.config, options));
@@ -100,14 +102,14 @@ class Scan {
       const found = await propagateBoxes({
         ...{ decoder, height, width, rows: plane.rows.length, embeddingOf: (row: number) => file.read(row) },
         starts: this.#model.structures.map((_, k) => startsOf(starts, k + 1)),
-        mode: this.#model.prompts,
+        setting: this.#model.prompts,
         signal: this.#attempt.signal,
       });
       let prompted = 0;
       for (let from = 0; from < plane.rows.length; from += BATCH) {
         const count = Math.min(BATCH, plane.rows.length - from);
         const boxes = Array.from({ length: count }, (_, at) =>
-          found.flatMap((byRow, k) => byRow[from + at]!.map((box) => ({ box, label: k + 1 }))),
+          found.flatMap((byRow, k) => byRow[from + at]!.map((box) => this.#prompt(box, k))),
         );
         const embeddings = await Promise.all(boxes.map((_, at) => file.read(from + at)));
         prompted += await this.#decode(plane, from, boxes, embeddings);
@@ -142,8 +144,12 @@ class Scan {
     return proposed.map((structures, at) => {
       const { height, width } = batch[at]!;
       const padded = (box: Box) => padBox(box, height, width, this.#model.prompts);
-      return structures.flatMap((boxes, k) => boxes.map(({ box }) => ({ box: padded(box), label: k + 1 })));
+      return structures.flatMap((boxes, k) => boxes.map(({ box }) => this.#prompt(padded(box), k)));
     });
+  }
+
+  #prompt(box: Box, structure: number): LabelledBox {
+    return { box, label: structure + 1, points: pointsOfBox(box, this.#model.prompts) };
   }
 
   async #decode(plane: Plane, from: number, boxes: BoxesByRow, embeddings: readonly Uint16Array[]): Promise<number> {

@@ -1,6 +1,7 @@
 import type { Structure } from '../contracts/stages.ts';
 import { automaticBoxes, type BoxPrior, priorsOf } from '../lib/dataset/automatic-prompts.ts';
 import { fuseLabels, fuseProbabilities } from '../lib/dataset/fuse-planes.ts';
+import { drawPoints, type PointSetting, pointsOfBox } from '../lib/dataset/points.ts';
 import {
   type BoxSetting,
   boxesOf,
@@ -8,6 +9,7 @@ import {
   type Prompt,
   type PromptsSetting,
 } from '../lib/dataset/prompts.ts';
+import { random } from '../lib/dataset/random.ts';
 import {
   type SliceAxis,
   type SliceStack,
@@ -91,12 +93,19 @@ function prompts({ slices, setting }: { slices: Uint8Array; setting: BoxSetting 
 }
 
 /** The same without the objects' masks, with each slice's place and size. */
-function boxes({ slices, setting }: { slices: Uint8Array; setting: BoxSetting }): BoxedSlice[] {
+function boxes({ slices, setting }: { slices: Uint8Array; setting: BoxSetting & PointSetting }): BoxedSlice[] {
   return slicesOf(decodeSlices(slices)).map(({ row, index, mask, stack: { axis, height, width } }) => ({
     ...{ row, axis, index, height, width },
-    boxes: boxesOf(mask, height, width, setting).map(({ box, label }) => ({ box, label })),
+    boxes: boxesOf(mask, height, width, setting).map(({ box, label, componentMask }, at) => {
+      const draw = (n: number) => random(ORACLE_SEED, row, at, n);
+      const points = drawPoints(componentMask, box, [height, width], setting, draw, 'deepest');
+      return { box, label, ...(points.length > 0 && { points }) };
+    }),
   }));
 }
+
+/** Of clicks in evaluation beyond the first: the same for every model. */
+const ORACLE_SEED = 0;
 
 function priors({ slices }: { slices: readonly Uint8Array[] }): BoxPrior[] {
   return priorsOf(slices.map(decodeSlices));
@@ -121,7 +130,9 @@ function plan(o: {
 }): (BoxedSlice & { pixels: Uint8Array; position: number })[] {
   const stacks = sliceVolume(decodeVolume(o.volume), o.slices, { all: true });
   const { automatic, propagate } = o.prompts;
-  const boxes = stacks.flatMap((stack) => automaticBoxes(stack, automatic, o.priors, o.prompts));
+  const boxes = stacks
+    .flatMap((stack) => automaticBoxes(stack, automatic, o.priors, o.prompts))
+    .map((of) => of.map((one) => ({ ...one, points: pointsOfBox(one.box, o.prompts) })));
   return slicesOf(stacks)
     .map(({ row, index, pixels, stack: { axis, height, width, total } }) => ({
       ...{ row, axis, index, height, width, pixels: pixels.slice(), position: (index + 0.5) / total },

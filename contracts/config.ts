@@ -126,6 +126,11 @@ export type ChosenSlices = z.infer<typeof ChosenSlices>;
 const NEGATIVES_OF_PROPOSER = 0.25;
 
 export const PromptsConfig = z.strictObject({
+  /** What an object is pointed out with. */
+  kind: z.enum(['box', 'points', 'box-and-points']).default('box'),
+  /** Clicks inside the object and beside it, where the kind has any. */
+  positivePoints: z.int().min(1).max(32).default(1),
+  negativePoints: z.int().min(0).max(32).default(0),
   /** One box per connected component of the mask, or one round all of it. */
   box: z.enum(['component', 'label']).default('component'),
   /** Training boxes: each side moves outward by up to this fraction of the box's longer side, drawn by seed ... */

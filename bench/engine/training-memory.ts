@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { readSamConfig } from '../../lib/sam/config.ts';
 import { madeUpModel } from '../../lib/sam/made-up-model.ts';
 import { imagesPerPass } from '../../lib/training/passes.ts';
+import { BOX_ALONE } from '../../lib/training/prompt-feeds.ts';
 import { THREADS } from './bench.ts';
 import { openStep, stepFeeds } from './step-session.ts';
 
@@ -9,7 +10,7 @@ import { openStep, stepFeeds } from './step-session.ts';
 // A run loads no encoder for work on kept embeddings.
 const model = madeUpModel(readSamConfig({}), 'decoder');
 const batch = { batchBoxes: 8, boxesPerImage: 1, boxesPerPass: 'auto' } as const;
-const shape = { images: imagesPerPass(8, batch, model.config, 'embeddings'), boxesPerImage: 1 };
+const shape = { images: imagesPerPass(8, batch, model.config, 'embeddings'), boxesPerImage: 1, prompt: BOX_ALONE };
 const passes = 8 / shape.images;
 const session = await openStep(model, shape, { threads: THREADS }, passes);
 const feeds = stepFeeds(model, shape);

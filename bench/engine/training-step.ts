@@ -1,4 +1,5 @@
 import type { BatchShape } from '../../lib/training/mask-graph.ts';
+import { BOX_ALONE } from '../../lib/training/prompt-feeds.ts';
 import { type Run, secondsOf } from '../side-by-side.ts';
 import { compare, type EngineBench, type EngineRow } from './bench.ts';
 import { openStep, stepFeeds } from './step-session.ts';
@@ -9,7 +10,7 @@ const LEARNING_RATE = 1e-4;
 export const stepRow: EngineRow = {
   name: 'step',
   measure: async (bench) => [
-    await withStep(bench, { images: 1, boxesPerImage: 1 }, (ours) =>
+    await withStep(bench, { images: 1, boxesPerImage: 1, prompt: BOX_ALONE }, (ours) =>
       compare(
         {
           what: 'decoder step, 1 box: PyTorch / ours',
@@ -30,7 +31,7 @@ export const boxesRow: EngineRow = {
       (run: Run): Run =>
       async () =>
         (await run()) / boxesPerImage;
-    const row = await withStep(bench, { images: 1, boxesPerImage }, (ours) =>
+    const row = await withStep(bench, { images: 1, boxesPerImage, prompt: BOX_ALONE }, (ours) =>
       compare(
         {
           what: 'decoder step, 4 boxes on one image, per box: PyTorch / ours',

@@ -1,8 +1,9 @@
 import { type Box, boundingBox, connectedComponents } from './components.ts';
+import type { Point, PointSetting } from './points.ts';
 import { random } from './random.ts';
 
 /** As `PromptsConfig` of the run configuration. */
-export interface PromptsSetting extends BoxSetting {
+export interface PromptsSetting extends BoxSetting, PointSetting {
   readonly jitter: number;
   readonly jitterPixels: number;
   readonly automatic: 'lungs' | 'prior' | 'image' | 'proposer';
@@ -23,6 +24,8 @@ export interface LabelledBox {
   readonly box: Box;
   /** Number of the structure, from 1. */
   readonly label: number;
+  /** Where the prompts have any. */
+  readonly points?: readonly Point[] | undefined;
 }
 
 /** One object to segment: where it is told to be, and what is asked for there. */
@@ -114,4 +117,9 @@ export function jitterBox(
     Math.min(width, x1 + outward(2)),
     Math.min(height, y1 + outward(3)),
   ];
+}
+
+/** What of the setting decides the prompts that are drawn in training, boxes and points alike. */
+export function drawingOf({ jitter, jitterPixels, kind, positivePoints, negativePoints }: PromptsSetting) {
+  return { jitter, jitterPixels, kind, positivePoints, negativePoints };
 }

@@ -1,3 +1,4 @@
+import { drawingOf } from '../dataset/prompts.ts';
 import { isOnThisMachine, openSource } from '../dataset/sources/open.ts';
 import type { Source } from '../dataset/sources/source.ts';
 import { isFault } from '../fault.ts';
@@ -32,7 +33,7 @@ export interface PlanSettings extends DataSettings {
     readonly inputSize?: number | undefined;
     readonly precision: 'auto' | 'float32' | 'float16' | 'int8';
   };
-  readonly training: Omit<FineTuneSettings, 'jitter' | 'jitterPixels'>;
+  readonly training: Omit<FineTuneSettings, keyof ReturnType<typeof drawingOf>>;
 }
 
 export interface PlanOptions {
@@ -110,7 +111,6 @@ async function measure(
   { training, prompts, device, model: { precision } }: PlanSettings,
   { threads, report }: PlanOptions,
 ): Promise<{ measured: Measured | null; notMeasured: string | null }> {
-  const { jitter, jitterPixels } = prompts;
   const batchBoxes = amount ? amount.imagesPerStep * training.boxesPerImage : training.batchBoxes;
   const session = { threads, device: device as Device };
   const slice = parts?.train[0] ?? { height: model.config.imageSize, width: model.config.imageSize };
@@ -118,7 +118,7 @@ async function measure(
     report('Measuring training steps');
     const { secondsPerStep } = await probeTrainingStep(
       model,
-      { ...training, jitter, jitterPixels, batchBoxes },
+      { ...training, ...drawingOf(prompts), batchBoxes },
       session,
     );
     report('Measuring the encoder');

@@ -1,22 +1,25 @@
 import { setImmediate } from 'node:timers/promises';
+import type { Point } from '../dataset/points.ts';
 import type { LabelledBox } from '../dataset/prompts.ts';
 import { cast, input, reshape } from '../graph/index.ts';
 import type { Session, SessionOptions } from '../runtime/session.ts';
-import { float16, float32 } from '../runtime/tensor.ts';
+import { float16 } from '../runtime/tensor.ts';
 import { decode } from '../sam/mask-decoder.ts';
 import type { SamModel } from '../sam/model.ts';
 import { frozenParameters } from '../sam/parameters.ts';
 import { upscaleMask } from '../sam/post-process.ts';
-import { scaleBox } from '../sam/processor.ts';
 import { openSession } from './open-session.ts';
+import { BOX_ALONE, type PromptShape, promptFeeds, promptInputs, scalePrompt } from './prompt-feeds.ts';
 
 /** Prompts decoded in one run; a static shape, so a last, smaller group is filled up with repeats. */
 const BATCH = 8;
 
-/** An embedding (float16 bits [C, h, w]) and a box on it, in pixels of the model input. */
+/** An embedding (float16 bits [C, h, w]) and a box on it, and points, in pixels of the model input. */
 export interface Prompted {
   readonly embedding: Uint16Array;
   readonly box: readonly number[];
+  /** As many as the decoder was opened for. */
+  readonly points?: readonly Point[];
 }
 
 export interface Prediction {
@@ -31,19 +34,26 @@ export class MaskDecoder {
   readonly model: SamModel;
   private readonly session: Session;
 
-  private constructor(session: Session, model: SamModel) {
+  private readonly shape: PromptShape;
+
+  private constructor(session: Session, model: SamModel, shape: PromptShape) {
     this.session = session;
     this.model = model;
+    this.shape = shape;
   }
 
-  static async open(model: SamModel, session: Omit<SessionOptions, 'fold'>): Promise<MaskDecoder> {
+  static async open(
+    model: SamModel,
+    session: Omit<SessionOptions, 'fold'>,
+    shape: PromptShape = BOX_ALONE,
+  ): Promise<MaskDecoder> {
     const { config } = model;
     const embeddings = input('embeddings', 'float16', [BATCH, config.decoder.hidden_size, config.grid, config.grid]);
-    const boxes = input('boxes', 'float32', [BATCH, 1, 4]);
+    const prompts = promptInputs(shape, BATCH, 1);
     const parameters = frozenParameters(model.tensors);
-    const { masks, iou } = decode(parameters, config, cast(embeddings, 'float32'), { boxes }, 'single');
+    const { masks, iou } = decode(parameters, config, cast(embeddings, 'float32'), prompts, 'single');
     const outputs = { logits: reshape(masks, [BATCH, config.maskSize ** 2]), iou: reshape(iou, [BATCH]) };
-    return new MaskDecoder(await openSession(outputs, session), model);
+    return new MaskDecoder(await openSession(outputs, session), model, shape);
   }
 
   async predict(prompted: readonly Prompted[], signal?: AbortSignal): Promise<Prediction[]> {
@@ -53,15 +63,12 @@ export class MaskDecoder {
     for (let start = 0; start < prompted.length; start += BATCH) {
       signal?.throwIfAborted();
       const embeddings = new Uint16Array(BATCH * size);
-      const boxes = new Float32Array(BATCH * 4);
-      for (let i = 0; i < BATCH; i++) {
-        const { embedding, box } = prompted[Math.min(start + i, prompted.length - 1)]!;
-        embeddings.set(embedding, i * size);
-        boxes.set(box, i * 4);
-      }
+      const batch = Array.from({ length: BATCH }, (_, i) => prompted[Math.min(start + i, prompted.length - 1)]!);
+      for (const [i, { embedding }] of batch.entries()) embeddings.set(embedding, i * size);
+      const prompts = batch.map(({ box, points = [] }) => ({ box, points }));
       const { logits, iou } = await this.session.run({
         embeddings: float16(embeddings, [BATCH, decoder.hidden_size, grid, grid]),
-        boxes: float32(boxes, [BATCH, 1, 4]),
+        ...promptFeeds(this.shape, prompts, 1),
       });
       for (let i = 0; i < Math.min(BATCH, prompted.length - start); i++) {
         const mask = (logits!.data as Float32Array).subarray(i * maskSize ** 2, (i + 1) * maskSize ** 2);
@@ -81,7 +88,7 @@ export interface PromptedSlice {
   readonly embedding: Uint16Array;
   readonly height: number;
   readonly width: number;
-  /** Boxes in pixels of the slice, and the structure that is asked for in each. */
+  /** Boxes (and points) in pixels of the slice, and the structure that is asked for in each. */
   readonly boxes: readonly LabelledBox[];
 }
 
@@ -101,7 +108,10 @@ export async function segmentSlices(
 ): Promise<SegmentedSlice[]> {
   const { processor, config } = decoder.model;
   const prompted = slices.flatMap(({ embedding, height, width, boxes }, slice) =>
-    boxes.map(({ box, label }) => ({ slice, label, embedding, box: scaleBox(box, height, width, processor) })),
+    boxes.map(({ box, label, points = [] }) => ({
+      ...{ slice, label, embedding },
+      ...scalePrompt({ box, points }, height, width, processor),
+    })),
   );
   const predictions = await decoder.predict(prompted, signal);
   const found = slices.map(({ height, width }) => ({

@@ -12,13 +12,13 @@ import {
 } from './checkpoint.ts';
 import { type MaskTraining, maskTraining, type StepSettings } from './mask-training.ts';
 import type { BatchSettings } from './passes.ts';
-import { Batches, type BoxJitter, type TrainingSlice } from './samples.ts';
+import { Batches, type PromptDrawing, type TrainingSlice } from './samples.ts';
 import { learningRateAt, type ScheduleSettings } from './schedule.ts';
 import { StepSession, unpackFlat } from './step.ts';
 import { Validator } from './validator.ts';
 
-/** As `training` of the run configuration, and the jitter of its `prompts`. */
-export interface FineTuneSettings extends StepSettings, BatchSettings, ScheduleSettings, BoxJitter {
+/** As `training` of the run configuration, and of its `prompts` what is drawn. */
+export interface FineTuneSettings extends StepSettings, BatchSettings, ScheduleSettings, PromptDrawing {
   readonly epochs: number;
   readonly patience: number;
   readonly checkpointEverySteps: number;

@@ -1,10 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Box } from '../dataset/components.ts';
+import { type PointSetting, pointsOfBox } from '../dataset/points.ts';
 import { boxesOf, padBox } from '../dataset/prompts.ts';
 import { upscaleMask } from '../sam/post-process.ts';
-import { scaleBox } from '../sam/processor.ts';
 import type { MaskDecoder, Prediction } from './decoder.ts';
 import { type Look, likeness, lookOf } from './look.ts';
+import { scalePrompt } from './prompt-feeds.ts';
 import { type BoxMode, boxIou, exactly, MOST_BOXES, round } from './proposer-boxes.ts';
 
 /** A box for the next slice is wider than the mask in this one by this share of its longer side, on each side. */
@@ -32,7 +33,8 @@ export interface Propagation {
   readonly embeddingOf: (row: number) => Promise<Uint16Array>;
   /** By structure: boxes in pixels of the slice, by row. */
   readonly starts: readonly ReadonlyMap<number, readonly Readonly<Box>[]>[];
-  readonly mode: BoxMode;
+  /** What counts as a box, and which clicks go with each. */
+  readonly setting: BoxMode & PointSetting;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -142,12 +144,12 @@ async function tracksOf(o: Propagation, asked: readonly Asked[]): Promise<Track[
 }
 
 function piecesOf(o: Propagation, { logits }: Prediction, embedding: Uint16Array, from: Track | undefined): Track[] {
-  const { height, width, mode } = o;
+  const { height, width, setting } = o;
   const { config, processor } = o.decoder.model;
   const full = upscaleMask(logits, config.maskSize, height, width, processor);
   const mask = Uint8Array.from(full, (logit) => (logit > 0 ? 1 : 0));
-  const found = boxesOf(mask, height, width, exactly(mode)).filter(({ componentMask }) => {
-    return componentMask.reduce((sum, value) => sum + value, 0) >= mode.minComponentPixels;
+  const found = boxesOf(mask, height, width, exactly(setting)).filter(({ componentMask }) => {
+    return componentMask.reduce((sum, value) => sum + value, 0) >= setting.minComponentPixels;
   });
   if (found.length === 0) return [];
   const look = lookOf(embedding, mask, { height, width, grid: config.grid });
@@ -161,7 +163,7 @@ async function predict(o: Propagation, asked: readonly Asked[]) {
   for (const { row } of asked) if (!embeddings.has(row)) embeddings.set(row, await o.embeddingOf(row));
   const prompted = asked.map(({ row, box }) => ({
     embedding: embeddings.get(row)!,
-    box: scaleBox(box, o.height, o.width, o.decoder.model.processor),
+    ...scalePrompt({ box, points: pointsOfBox(box, o.setting) }, o.height, o.width, o.decoder.model.processor),
   }));
   const predictions = await o.decoder.predict(prompted, o.signal);
   return predictions.map((prediction, i) => ({ prediction, embedding: prompted[i]!.embedding }));

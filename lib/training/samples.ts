@@ -1,10 +1,12 @@
+import { drawPoints, type PointSetting } from '../dataset/points.ts';
 import { jitterBox } from '../dataset/prompts.ts';
-import { randomOrder } from '../dataset/random.ts';
+import { random, randomOrder } from '../dataset/random.ts';
 import { float16, float32, type Tensor } from '../runtime/tensor.ts';
 import type { SamModel } from '../sam/model.ts';
-import { preprocess, scaleBox } from '../sam/processor.ts';
+import { preprocess } from '../sam/processor.ts';
 import type { BatchShape } from './mask-graph.ts';
 import { type BatchSettings, imagesPerPass } from './passes.ts';
+import { promptFeeds, promptShape, type SlicePrompt, scalePrompt } from './prompt-feeds.ts';
 import { coverage, targetOf } from './targets.ts';
 
 /** One object on a slice. */
@@ -24,8 +26,8 @@ export interface TrainingSlice {
   readonly objects: readonly TrainingObject[];
 }
 
-/** How training boxes are drawn: see `prompts.jitter` and `prompts.jitterPixels` of the run configuration. */
-export interface BoxJitter {
+/** How training prompts are drawn: see `prompts` of the run configuration. Boxes alone where no kind is named. */
+export interface PromptDrawing extends Partial<PointSetting> {
   readonly seed: number;
   readonly jitter: number;
   /** At a model input of 1024. */
@@ -33,7 +35,7 @@ export interface BoxJitter {
 }
 
 /** Streams of random numbers under one seed, so that no two uses share a draw. */
-const STREAM = { order: 1, jitter: 2 } as const;
+const STREAM = { order: 1, jitter: 2, points: 4, validation: 5 } as const;
 
 /** Objects of one slice that share its embedding; `real` of them count, the rest fill up the static shape. */
 interface Group {
@@ -57,16 +59,18 @@ export class Batches {
   /** By slice and object, made when a batch first asks for it: all at once would hold up the heartbeats of a large set. */
   private readonly covered = new Map<string, Uint8Array>();
   private readonly model: SamModel;
+  private readonly pointSetting: PointSetting;
 
-  constructor(slices: readonly TrainingSlice[], settings: BatchSettings, model: SamModel) {
-    const { batchBoxes, boxesPerImage } = settings;
+  constructor(slices: readonly TrainingSlice[], settings: BatchSettings & Partial<PointSetting>, model: SamModel) {
+    const { batchBoxes, boxesPerImage, kind = 'box', positivePoints = 1, negativePoints = 0 } = settings;
+    this.pointSetting = { kind, positivePoints, negativePoints };
     this.slices = slices;
     this.model = model;
     this.groups = slices.flatMap(({ objects }, slice) => groupsOf(slice, objects.length, boxesPerImage));
     this.images = Math.max(1, Math.min(batchBoxes / boxesPerImage, this.groups.length));
     const from = slices[0]?.image instanceof Uint8Array ? 'pixels' : 'embeddings';
     const images = imagesPerPass(this.images, settings, model.config, from);
-    this.shape = { images, boxesPerImage };
+    this.shape = { images, boxesPerImage, prompt: promptShape(this.pointSetting) };
     this.passes = this.images / images;
     this.perEpoch = Math.ceil(this.groups.length / this.images);
     this.validationPasses = Math.ceil(this.groups.length / images);
@@ -76,20 +80,22 @@ export class Batches {
    * Pass number `pass` of batch number `index` of an epoch, in shuffled order with jittered boxes. The last batch is filled
    * up from the epoch's beginning, so every step has the same shape.
    */
-  training(epoch: number, index: number, pass: number, jitter: BoxJitter): Record<string, Tensor> {
+  training(epoch: number, index: number, pass: number, drawing: PromptDrawing): Record<string, Tensor> {
     const { images } = this.shape;
-    const order = randomOrder(this.groups.length, jitter.seed, STREAM.order, epoch);
+    const { seed } = drawing;
+    const order = randomOrder(this.groups.length, seed, STREAM.order, epoch);
     const first = index * this.images + pass * images;
     const at = Array.from({ length: images }, (_, i) => order[(first + i) % order.length]!);
-    return this.feeds(at, (group, slot) => {
-      const { height, width, objects } = this.slices[this.groups[group]!.slice]!;
-      const { box } = objects[this.groups[group]!.objects[slot]!]!;
-      const counters = [STREAM.jitter, epoch, group, ...(slot > 0 ? [slot] : [])];
-      return jitterBox([...box], height, width, jitter, jitter.seed, ...counters);
+    return this.feeds(at, ({ height, width, objects }, object, group, slot) => {
+      const { box: exact, mask } = objects[object]!;
+      const counters = [epoch, group, ...(slot > 0 ? [slot] : [])];
+      const box = jitterBox([...exact], height, width, drawing, seed, STREAM.jitter, ...counters);
+      const draw = (n: number) => random(seed, STREAM.points, n, ...counters);
+      return { box, points: drawPoints(mask, box, [height, width], this.pointSetting, draw, 'drawn') };
     });
   }
 
-  /** Pass number `pass` in the slices' own order with exact boxes, and which of its boxes count. */
+  /** Pass number `pass` in the slices' own order with exact prompts, and which of them count. */
   validation(pass: number): { feeds: Record<string, Tensor>; counts: readonly boolean[] } {
     const { images, boxesPerImage } = this.shape;
     const start = pass * images;
@@ -98,34 +104,35 @@ export class Batches {
     const counts = at.flatMap((group, row) =>
       Array.from({ length: boxesPerImage }, (_, slot) => row < rows && slot < this.groups[group]!.real),
     );
-    const exact = (group: number, slot: number) => {
-      const { slice, objects } = this.groups[group]!;
-      return this.slices[slice]!.objects[objects[slot]!]!.box;
+    const exact = ({ height, width, objects }: TrainingSlice, object: number, group: number): SlicePrompt => {
+      const { box, mask } = objects[object]!;
+      const draw = (n: number) => random(0, STREAM.validation, group, object, n);
+      return { box, points: drawPoints(mask, [...box], [height, width], this.pointSetting, draw, 'deepest') };
     };
     return { feeds: this.feeds(at, exact), counts };
   }
 
   private feeds(
     at: readonly number[],
-    boxOf: (group: number, slot: number) => readonly number[],
+    promptOf: (slice: TrainingSlice, object: number, group: number, slot: number) => SlicePrompt,
   ): Record<string, Tensor> {
-    const { boxesPerImage: perImage } = this.shape;
-    const { maskSize } = this.model.config;
+    const { boxesPerImage: perImage, prompt: shape } = this.shape;
+    const { config, processor } = this.model;
+    const { maskSize } = config;
     const count = at.length * perImage;
-    const boxes = new Float32Array(count * 4);
+    const prompts: SlicePrompt[] = [];
     const target = new Float32Array(count * maskSize ** 2);
-    for (const [row, group] of at.entries()) {
-      const { slice, objects } = this.groups[group]!;
-      const { height, width } = this.slices[slice]!;
+    for (const group of at) {
+      const { slice: number, objects } = this.groups[group]!;
+      const slice = this.slices[number]!;
       for (const [slot, object] of objects.entries()) {
-        const place = row * perImage + slot;
-        boxes.set(scaleBox(boxOf(group, slot), height, width, this.model.processor), place * 4);
-        targetOf(this.coverageOf(slice, object), target, place * maskSize ** 2);
+        targetOf(this.coverageOf(number, object), target, prompts.length * maskSize ** 2);
+        prompts.push(scalePrompt(promptOf(slice, object, group, slot), slice.height, slice.width, processor));
       }
     }
     return {
       ...this.imageFeeds(at.map((group) => this.slices[this.groups[group]!.slice]!)),
-      boxes: float32(boxes, [at.length, perImage, 4]),
+      ...promptFeeds(shape, prompts, perImage),
       target: float32(target, [count, 1, maskSize, maskSize]),
     };
   }

@@ -52,7 +52,7 @@ const scored = (changes: Partial<Record<Which, Change>>, more: Partial<Parameter
     ...more,
   });
 
-test('the whole volume is scored: a slice without a prompt counts as empty', () => {
+test('the whole volume is scored: a slice without a prompt counts as empty (D4)', () => {
   const { fineTuned, structures } = scored({ zeroShot: nothing, fineTuned: same });
   // 150 voxels of the block were found, the speck of one voxel was not.
   assert.deepEqual([...stack.index], [2, 3, 4, 5, 6, 7]);

@@ -65,7 +65,7 @@ test('a volume survives its artifact; the same volume gives the same bytes, with
   assertFault(() => decodeVolume(encodeSafetensors([])), 'VOLUME_FORMAT');
 });
 
-test('a mask cut into slices and put back lies on the scan’s own grid, voxel by voxel', async () => {
+test('a mask cut into slices and put back lies on the scan’s own grid, voxel by voxel (D4)', async () => {
   for (const name of ['sagittal_psr.nii.gz', 'lpi.nii.gz', 'uint8.nii.gz', 'two_d.nii.gz', 'bigendian_int16.nii']) {
     const scan = readNifti(readFixture(name), name);
     const truth = Uint8Array.from(scan.voxels, (value) => (value % 2 === 0 ? 1 : 0));

@@ -36,7 +36,7 @@ test('training lowers the loss, and the best epoch is the one with the lowest va
   );
 });
 
-test('a run resumed from any checkpoint, even in mid-epoch, ends with the same bytes', async () => {
+test('a run resumed from any checkpoint, even in mid-epoch, ends with the same bytes (D4)', async () => {
   const kept: { bytes: Uint8Array; step: number }[] = [];
   const whole = await fineTune(options({ onCheckpoint: async (bytes, step) => void kept.push({ bytes, step }) }));
   assert.deepEqual(
@@ -256,3 +256,37 @@ function singularValues(matrix: Float32Array, rows: number, columns: number): nu
     return size;
   });
 }
+
+for (const kind of ['points', 'box-and-points'] as const) {
+  test(`training by ${kind} learns, resumes to the bit, and its clicks are what the model sees`, async () => {
+    const by = { ...settings, kind, positivePoints: 2, negativePoints: 1 };
+    const kept: { bytes: Uint8Array; step: number }[] = [];
+    const whole = await fineTune(
+      options({ settings: by, onCheckpoint: async (bytes, step) => void kept.push({ bytes, step }) }),
+    );
+    assert.ok(whole.bestValLoss < whole.start.valLoss);
+    const resumed = await fineTune(options({ settings: by, resume: kept[3]!.bytes }));
+    assert.deepEqual(resumed.weights, whole.weights);
+    const fewer = await fineTune(options({ settings: { ...by, negativePoints: 0 } }));
+    assert.notDeepEqual(fewer.start, whole.start);
+  });
+}
+
+test('validation is on the validation patients’ own masks, whatever was trained on last (D1)', async () => {
+  const one = { ...settings, epochs: 1, learningRate: 1e-12 };
+  const scored = async (more: Partial<FineTuneOptions>) => {
+    const { start, epochs } = await fineTune(options({ settings: one, ...more }));
+    return [start.valLoss, epochs[0]!.valLoss];
+  };
+  const usual = await scored({});
+  const emptied = (slices: ReturnType<typeof tinySlices>) =>
+    slices.map((slice) => ({
+      ...slice,
+      objects: slice.objects.map(({ box }) => ({ box, mask: new Uint8Array(64 * 64) })),
+    }));
+  // With next to no learning, other masks to train on change nothing, and other masks to validate on everything.
+  const otherTraining = await scored({ train: emptied(tinySlices(10)) });
+  for (const at of [0, 1]) assert.ok(Math.abs(otherTraining[at]! - usual[at]!) < 1e-6);
+  const otherValidation = await scored({ val: emptied(tinySlices(5, 40)) });
+  for (const at of [0, 1]) assert.ok(Math.abs(otherValidation[at]! - usual[at]!) > 0.01);
+});

@@ -41,8 +41,9 @@ describe('propagation', () => {
     const embeddings = await encoder.encode(tubes(middles), ROWS, SIDE, SIDE);
     const size = embeddings.length / ROWS;
     const embeddingOf = async (row: number) => embeddings.subarray(row * size, (row + 1) * size);
-    const mode = { box: 'component', minComponentPixels: 16 } as const;
-    return { decoder, rows: ROWS, height: SIDE, width: SIDE, embeddingOf, mode };
+    const pointed = { kind: 'box', positivePoints: 1, negativePoints: 0 } as const;
+    const setting = { box: 'component', minComponentPixels: 16, ...pointed } as const;
+    return { decoder, rows: ROWS, height: SIDE, width: SIDE, embeddingOf, setting };
   }
 
   const [one, other] = [
