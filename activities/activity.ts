@@ -19,7 +19,7 @@ export interface Attempt {
 }
 
 /**
- * Makes an activity of a stage: checks the input by its schema, tells the server once a second that the attempt lives,
+ * Makes an activity of a stage: checks the input by its schema, tells the server twice a second that the attempt lives,
  * hands on cancellation, and classifies whatever goes wrong.
  *
  * The heartbeat's timer runs on the main thread, where nothing else may take long: a stage hands its work to a thread.

@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { ArtifactRef } from '../contracts/artifact.ts';
+import type { ArtifactRef } from '../contracts/artifact.ts';
+import { ChainStep } from '../contracts/chain.ts';
 import type { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
+import { canonicalJson } from '../lib/artifacts/canonical-json.ts';
+import { sha256Hex } from '../lib/artifacts/keys.ts';
 import { type ObjectStore, PreconditionFailed } from '../lib/artifacts/store.ts';
 import { isFault } from '../lib/fault.ts';
 import { FencedOut } from './failures.ts';
@@ -16,48 +19,63 @@ import { FencedOut } from './failures.ts';
  * finds another head than the one it knows and is fenced out: it writes one step more at most.
  *
  * It goes on from the newest step whose checkpoint is whole, whatever the head says: a writer may have died between a step and
- * the head, and a checkpoint may be lost or damaged. Training is deterministic, so what is lost is made again to the same bits.
+ * the head, a checkpoint may be lost or damaged, and so may the head. Training is deterministic, so what is lost is made again
+ * to the same bits. Each step names the digest of the one that it goes on from, so whoever holds the last one's can tell
+ * whether any before it was changed.
  */
-const Step = z.strictObject({
-  step: z.int().nonnegative(),
-  /** Step of the checkpoint that this one goes on from; null for the first. */
-  parent: z.int().nonnegative().nullable(),
-  fence: z.int().positive(),
-  checkpoint: ArtifactRef,
-});
-type Step = z.infer<typeof Step>;
 const Head = z.strictObject({
   fence: z.int().positive(),
   /** Random, one for each attempt: two that start together write heads of one fence, and only one of them wins. */
   holder: z.uuid(),
-  last: Step.nullable(),
+  last: ChainStep.nullable(),
 });
 type Head = z.infer<typeof Head>;
 
 export interface CheckpointChain {
   /** Where to go on, and that checkpoint's verified bytes; null at the very beginning. */
   readonly last: { readonly step: number; readonly checkpoint: ArtifactRef; readonly bytes: Uint8Array } | null;
-  /** Appends a checkpoint. @throws FencedOut when another attempt has taken over */
-  commit(step: number, checkpoint: Uint8Array): Promise<ArtifactRef>;
+  /** Appends a checkpoint of so many whole epochs. @throws FencedOut when another attempt has taken over */
+  commit(step: number, checkpoint: Uint8Array, epochs: number): Promise<ArtifactRef>;
 }
 
-/** Takes over the chain under `key` (hex): fences out every attempt before this one and reads where to go on. */
+/** A step as it stands in the store. */
+interface Link {
+  readonly step: ChainStep;
+  /** Of its file. */
+  readonly sha256: string;
+}
+
+interface Deps {
+  readonly artifacts: ArtifactStore;
+  readonly store: ObjectStore;
+}
+
+/**
+ * Takes over the chain under `key` (hex): fences out every attempt before this one and reads where to go on. Checkpoints of
+ * more than `until` whole epochs are left alone: a run that was told to go on for longer has written them.
+ */
 export async function openCheckpointChain(
-  { artifacts, store }: { artifacts: ArtifactStore; store: ObjectStore },
+  { artifacts, store }: Deps,
   key: string,
+  until = Number.POSITIVE_INFINITY,
 ): Promise<CheckpointChain> {
   const headKey = `runs/${key}/head.json`;
-  const stepKey = (step: number): string => `runs/${key}/steps/${String(step).padStart(9, '0')}.json`;
+  const stepKey = (step: number): string => `${stepsPrefix(key)}${String(step).padStart(9, '0')}.json`;
 
-  const found = await artifacts.readPointer<Head>(headKey, Head);
-  let head: Head = {
-    fence: (found?.value.fence ?? 0) + 1,
-    holder: randomUUID(),
-    last: found?.value.last ?? null,
-  };
+  const found = await readHead();
+  // A head that is lost or damaged takes no fence with it: the steps have theirs.
+  const fence = 1 + (found?.head?.fence ?? (await newestFence(store, key)));
+  let head: Head = { fence, holder: randomUUID(), last: found?.head?.last ?? null };
   let { etag } = await move(head, found?.etag ?? null);
-  const last = await newest();
-  head = { ...head, last: last?.written ?? null };
+  const last = await newestWhole({ artifacts, store }, key, until);
+  let parent: Link | null = last;
+  head = { ...head, last: last?.step ?? null };
+
+  /** `head` is null where the object is damaged: then it is replaced. */
+  async function readHead(): Promise<{ head: Head | null; etag: string } | null> {
+    const object = await store.get(headKey);
+    return object && { head: parsed(Head, object.bytes), etag: object.etag };
+  }
 
   async function move(to: Head, from: string | null): Promise<{ etag: string }> {
     try {
@@ -65,75 +83,102 @@ export async function openCheckpointChain(
     } catch (error) {
       if (!(error instanceof PreconditionFailed)) throw error;
       // The acknowledgement of our own write may have been lost: then the head is what we wanted.
-      const now = await artifacts.readPointer<Head>(headKey, Head);
-      if (now && same(now.value, to)) return now;
+      const now = await readHead();
+      if (now?.head && same(now.head, to)) return now;
       throw new FencedOut(`${headKey}: another attempt has taken over`, { cause: error });
     }
   }
 
-  async function newest(): Promise<{ written: Step; bytes: Uint8Array } | null> {
-    const keys: string[] = [];
-    for await (const { key: found } of store.list(`runs/${key}/steps/`)) keys.push(found);
-    for (const found of keys.reverse()) {
-      const written = (await readStep(found))?.step;
-      const bytes = written && (await wholeBytes(written.checkpoint));
-      if (bytes) return { written, bytes };
-    }
-    return null;
-  }
-
-  /** `step` is null where the file is damaged. */
-  async function readStep(at: string): Promise<{ step: Step | null; etag: string } | null> {
-    const object = await store.get(at);
-    return object && { step: parseStep(object.bytes), etag: object.etag };
-  }
-
-  /** Null where they are gone or damaged. */
-  async function wholeBytes(checkpoint: ArtifactRef): Promise<Uint8Array | null> {
-    try {
-      return await artifacts.get(checkpoint);
-    } catch (error) {
-      if (isFault(error) && LOST.has(error.code)) return null;
-      throw error;
-    }
-  }
-
-  async function write(step: Step): Promise<void> {
+  /** The step as it stands afterwards. */
+  async function write(step: ChainStep): Promise<Link> {
     const at = stepKey(step.step);
+    const link = { step, sha256: sha256Hex(canonicalJson(step)) };
     try {
       await artifacts.writePointer(at, step, null);
+      return link;
     } catch (error) {
       if (!(error instanceof PreconditionFailed)) throw error;
       // Written before, by us (a lost acknowledgement) or by an attempt before us. Training is deterministic, so the bytes
       // are the same; where they are not, the one that is written stands, and the next attempt goes on from it, if it can.
-      const present = await readStep(at);
-      if (present?.step?.checkpoint.sha256 === step.checkpoint.sha256) return;
-      const stands = present?.step && (await wholeBytes(present.step.checkpoint));
+      const object = await store.get(at);
+      const present = object && linkOf(object.bytes);
+      if (present?.step.checkpoint.sha256 === step.checkpoint.sha256) return present;
+      const stands = present && (await wholeBytes(artifacts, present.step.checkpoint));
       if (stands) throw new FencedOut(`${at}: another attempt has written this step`, { cause: error });
-      await artifacts.writePointer(at, step, present?.etag ?? null);
+      await artifacts.writePointer(at, step, object?.etag ?? null);
+      return link;
     }
   }
 
   return {
-    last: last && { step: last.written.step, checkpoint: last.written.checkpoint, bytes: last.bytes },
-    async commit(number, bytes) {
+    last: last && { step: last.step.step, checkpoint: last.step.checkpoint, bytes: last.bytes },
+    async commit(number, bytes, epochs) {
       const checkpoint = await artifacts.put('checkpoint', bytes);
-      const step: Step = { step: number, parent: head.last?.step ?? null, fence: head.fence, checkpoint };
-      await write(step);
-      const next: Head = { ...head, last: step };
+      const before = { parent: parent?.step.step ?? null, parentSha256: parent?.sha256 ?? null };
+      const link = await write({ step: number, epochs, ...before, fence: head.fence, checkpoint });
+      const next: Head = { ...head, last: link.step };
       ({ etag } = await move(next, etag));
-      head = next;
+      [head, parent] = [next, link];
       return checkpoint;
     },
   };
 }
 
+/** Whole epochs in the newest whole checkpoint of a chain; 0 where there is none. Fences nobody out. */
+export const epochsInChain = async (deps: Deps, key: string): Promise<number> =>
+  (await newestWhole(deps, key))?.step.epochs ?? 0;
+
+const stepsPrefix = (key: string): string => `runs/${key}/steps/`;
+
+async function newestWhole(
+  { artifacts, store }: Deps,
+  key: string,
+  until = Number.POSITIVE_INFINITY,
+): Promise<(Link & { bytes: Uint8Array }) | null> {
+  for await (const link of backwards(store, key)) {
+    const bytes = link.step.epochs <= until ? await wholeBytes(artifacts, link.step.checkpoint) : null;
+    if (bytes) return { ...link, bytes };
+  }
+  return null;
+}
+
+async function newestFence(store: ObjectStore, key: string): Promise<number> {
+  for await (const { step } of backwards(store, key)) return step.fence;
+  return 0;
+}
+
+/** The steps from the last one back, without those whose files are damaged. */
+async function* backwards(store: ObjectStore, key: string): AsyncGenerator<Link> {
+  const keys: string[] = [];
+  for await (const { key: at } of store.list(stepsPrefix(key))) keys.push(at);
+  for (const at of keys.reverse()) {
+    const object = await store.get(at);
+    const link = object && linkOf(object.bytes);
+    if (link) yield link;
+  }
+}
+
+/** Null where they are gone or damaged. */
+async function wholeBytes(artifacts: ArtifactStore, checkpoint: ArtifactRef): Promise<Uint8Array | null> {
+  try {
+    return await artifacts.get(checkpoint);
+  } catch (error) {
+    if (isFault(error) && LOST.has(error.code)) return null;
+    throw error;
+  }
+}
+
 /** What `get` says of an artifact that has to be made again. */
 const LOST: ReadonlySet<string> = new Set(['ARTIFACT_MISSING', 'ARTIFACT_CORRUPT']);
 
-function parseStep(bytes: Uint8Array): Step | null {
+function linkOf(bytes: Uint8Array): Link | null {
+  const step = parsed(ChainStep, bytes);
+  return step && { step, sha256: sha256Hex(bytes) };
+}
+
+function parsed<T>(schema: z.ZodType<T>, bytes: Uint8Array): T | null {
   try {
-    return Step.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+    return schema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
   } catch {
     return null;
   }

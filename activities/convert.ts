@@ -2,7 +2,7 @@ import { ConvertInput, ConvertResult, PatientFiles } from '../contracts/stages.t
 import { activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 
-const VERSION = 3;
+const VERSION = 4;
 const Result = ConvertResult.omit({ reused: true, seconds: true, patient: true });
 
 /** One patient's scan and mask onto the canonical grid. The result depends on the files' content, not on whose they are. */

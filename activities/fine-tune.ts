@@ -14,7 +14,7 @@ import { fineTune } from '../lib/training/fine-tune.ts';
 import { imageInput } from '../lib/training/mask-training.ts';
 import type { TrainingSlice } from '../lib/training/samples.ts';
 import { type Attempt, activity } from './activity.ts';
-import { openCheckpointChain } from './checkpoint-chain.ts';
+import { epochsInChain, openCheckpointChain } from './checkpoint-chain.ts';
 import type { ActivityDeps } from './deps.ts';
 import { encodedDigests, readEmbeddings } from './encoded.ts';
 import { modelDigests } from './models.ts';
@@ -32,20 +32,35 @@ type Result = Omit<FineTuneResult, 'reused' | 'seconds'>;
  */
 export const createFineTune = (deps: ActivityDeps, sessions: Sessions) =>
   activity(FineTuneInput, async (input, attempt): Promise<FineTuneResult> => {
-    const identity = identityOf(input);
+    const training = identityOf(input);
+    const chain = memoKey(training).replace(/^.*\/|\.json$/g, '');
+    const until = await lastEpoch(input, chain, deps);
     const { value, reused, seconds } = await deps.artifacts.memo({
-      ...identity,
+      ...(until === input.training.epochs ? training : endingWith(until, training)),
       schema: Result,
       signal: attempt.signal,
       compute: async () => {
         await sessions.release();
-        return train(input, memoKey(identity), deps, sessions, attempt);
+        return train(input, { key: chain, until }, deps, sessions, attempt);
       },
     });
     return { ...value, reused, seconds };
   });
 
-/** What decides the trained weights. How often a checkpoint is written does not. */
+/** The epoch after which this training ends, unless its patience does before. */
+async function lastEpoch({ training, until = training.epochs, stop }: Input, chain: string, deps: ActivityDeps) {
+  return stop ? Math.min(until, Math.max(1, await epochsInChain(deps, chain))) : until;
+}
+
+/**
+ * A training that ends sooner or later than planned makes the very steps of the planned one, and so shares its checkpoints; its
+ * result is its own: a run that asks for the planned one does not take it.
+ */
+function endingWith(until: number, training: MemoIdentity): MemoIdentity {
+  return { ...training, parameters: { ...(training.parameters as object), until } };
+}
+
+/** What decides every step of a training. How often a checkpoint is written does not, nor with which epoch it ends. */
 function identityOf({ model, train, val, prompts, training }: Input): MemoIdentity {
   const { checkpointEverySteps, ...decisive } = training;
   return {
@@ -58,7 +73,7 @@ function identityOf({ model, train, val, prompts, training }: Input): MemoIdenti
 
 async function train(
   { model, train, val, prompts, training }: Input,
-  key: string,
+  { key, until }: { readonly key: string; readonly until: number },
   deps: ActivityDeps,
   sessions: Sessions,
   attempt: Attempt,
@@ -72,19 +87,20 @@ async function train(
     val: await slicesOf(val, from, prompts, deps, signal),
   };
   // Not before: another run may be at this training too, and is fenced out from here on.
-  const chain = await openCheckpointChain(deps, key.replace(/^.*\/|\.json$/g, ''));
+  const chain = await openCheckpointChain(deps, key, until);
   const progress = openProgress(attempt);
   let checkpoint = chain.last?.checkpoint ?? null;
   const trained = await fineTune({
     ...data,
     settings: { ...training, ...drawingOf(prompts) },
+    until,
     session: sessions.options(model),
     ...(chain.last && { resume: chain.last.bytes }),
     signal,
     onStatus: (status) => progress.show({ ...status, checkpoint }),
-    onCheckpoint: async (bytes, step) => {
-      signal.throwIfAborted();
-      checkpoint = await chain.commit(step, bytes);
+    // Also when the signal has aborted: what this attempt leaves behind, the next one goes on from. The fence keeps order.
+    onCheckpoint: async (bytes, step, epochs) => {
+      checkpoint = await chain.commit(step, bytes, epochs);
     },
   });
   progress.end();

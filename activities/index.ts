@@ -8,6 +8,7 @@ import { createFingerprint } from './fingerprint.ts';
 import { createImportModel } from './import-model.ts';
 import { createInfer } from './infer.ts';
 import { createPackage } from './package.ts';
+import { createPool } from './pool.ts';
 import { createPromote, createReadChampion, createRecordRun } from './registry.ts';
 import { createReport } from './report.ts';
 import { Sessions } from './sessions.ts';
@@ -32,6 +33,7 @@ export function createActivities(deps: ActivityDeps) {
     package: createPackage(deps),
     infer: createInfer(deps, sessions),
     report: createReport(deps),
+    pool: createPool(deps),
     recordRun: createRecordRun(deps),
     readChampion: createReadChampion(deps),
     promote: createPromote(deps),

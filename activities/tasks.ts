@@ -1,6 +1,7 @@
 import type { Structure } from '../contracts/stages.ts';
 import { automaticBoxes, type BoxPrior, priorsOf } from '../lib/dataset/automatic-prompts.ts';
 import { fuseLabels, fuseProbabilities } from '../lib/dataset/fuse-planes.ts';
+import { labelsPresent } from '../lib/dataset/labels-present.ts';
 import { drawPoints, type PointSetting, pointsOfBox } from '../lib/dataset/points.ts';
 import {
   type BoxSetting,
@@ -20,10 +21,13 @@ import {
 } from '../lib/dataset/slices.ts';
 import { decodeSlices, encodeSlices } from '../lib/dataset/slices-record.ts';
 import { decodeVolume, encodeVolume, type PatientFiles, readPatientVolume } from '../lib/dataset/volume-record.ts';
+import type { CrossValidationData } from '../lib/report/cross-validation-data.ts';
+import { renderCrossValidation } from '../lib/report/render-cross-validation.ts';
 import { renderReport } from '../lib/report/render-report.ts';
 import type { ReportData } from '../lib/report/report-data.ts';
 import { cleanMask, type PostProcess } from '../lib/volume/clean-mask.ts';
 import { writeMaskOnNativeGrid, writeProbabilityOnNativeGrid } from '../lib/volume/nifti-write.ts';
+import { voxelDigest } from '../lib/volume/voxel-digest.ts';
 import {
   cleanedDices,
   meanOverlap,
@@ -53,6 +57,7 @@ export const tasks = {
   summarise,
   mask,
   report,
+  crossValidationReport,
 };
 export type Tasks = typeof tasks;
 
@@ -66,6 +71,8 @@ async function convert(files: PatientFiles) {
     spacingMm: [...volume.spacingMm] as Triple,
     axisCodes: volume.native.axisCodes,
     foregroundVoxels: volume.mask && countForeground(volume.mask),
+    voxels: voxelDigest([volume.image]),
+    labelsPresent: volume.mask ? labelsPresent(volume.mask) : [],
     repairs: volume.repairs,
   };
 }
@@ -186,6 +193,10 @@ const namesOf = (structures: readonly Structure[]) =>
 
 function report(data: ReportData): Uint8Array {
   return new TextEncoder().encode(renderReport(data));
+}
+
+function crossValidationReport(data: CrossValidationData): Uint8Array {
+  return new TextEncoder().encode(renderCrossValidation(data));
 }
 
 function countForeground(mask: Uint8Array): number {

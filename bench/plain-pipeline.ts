@@ -65,12 +65,16 @@ async function runPlainly(prepared: PreparedRun, { deps, activities, client }: S
   ]);
   const patients = await Promise.all(
     downloaded.patients.map(async ({ patient, files, split }) => {
-      const { volume } = await call('convert', { patient, files });
-      return { patient, split, volume, sliced: await call('slice', { patient, volume, slices }) };
+      const { volume, voxels, labelsPresent } = await call('convert', { patient, files });
+      const sliced = await call('slice', { patient, volume, slices });
+      return { patient, split, volume, voxels, labelsPresent, sliced };
     }),
   );
   const groups = await call('split', {
-    patients: patients.map(({ patient, split, volume, sliced }) => ({ patient, split, volume, slices: sliced.slices })),
+    patients: patients.map(({ patient, split, voxels, labelsPresent, sliced }) => ({
+      ...{ patient, split, digest: voxels, labels: labelsPresent },
+      slices: sliced.slices,
+    })),
     split: how,
   });
   const encoded = new Map<string, Awaited<ReturnType<typeof encodePatient>>>();

@@ -1,22 +1,27 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
-import { PipelineResult } from '../contracts/pipeline.ts';
+import { type CrossValidationResult, RunResult } from '../contracts/cross-validation.ts';
+import type { PipelineResult } from '../contracts/pipeline.ts';
 import { Champion } from '../contracts/stages.ts';
 import { Fault } from '../lib/fault.ts';
 import type { Platform } from './dev/platform.ts';
 
 /** What a finished run gave: from the store, which remembers it longer than Temporal does. Null where it has not ended well. */
-export async function findResult(run: string, { artifacts }: Platform): Promise<PipelineResult | null> {
-  return (await artifacts.readPointer(`runs/${run}/result.json`, PipelineResult))?.value ?? null;
+export async function findResult(run: string, { artifacts }: Platform): Promise<RunResult | null> {
+  return (await artifacts.readPointer(`runs/${run}/result.json`, RunResult))?.value ?? null;
 }
 
-/** The result of a run, or of the run that made a model's champion. @throws Fault RUN_UNKNOWN, RUN_UNFINISHED, MODEL_UNKNOWN */
+/**
+ * The result of a run, or of the run that made a model's champion.
+ * @throws Fault RUN_UNKNOWN, RUN_UNFINISHED, RUN_HAS_FOLDS (a cross-validation has a model for each fold), MODEL_UNKNOWN
+ */
 export async function requireResult(
   { run, model }: { readonly run?: string | undefined; readonly model?: string | undefined },
   platform: Platform,
 ): Promise<PipelineResult> {
   const id = run ?? (await championRun(model ?? '', platform));
   const result = await findResult(id, platform);
+  if (result && 'folds' in result) throw hasFolds(result);
   if (result) return result;
   const known = await isKnown(id, platform);
   throw known
@@ -40,12 +45,35 @@ async function championRun(model: string, { artifacts }: Platform): Promise<stri
   });
 }
 
+const hasFolds = ({ run, folds }: CrossValidationResult): Fault =>
+  new Fault('RUN_HAS_FOLDS', {
+    at: run,
+    found: `a cross-validation with ${folds.length} models`,
+    expected: 'a run with one',
+    fix: `Name the run of a fold, e.g. ${folds[0]!.run}, or train one model without \`split.folds\``,
+  });
+
 export const unknownRun = (run: string): Fault =>
   new Fault('RUN_UNKNOWN', {
     at: run,
     found: 'no such run',
     expected: 'the id that `samflow run` has printed',
     fix: 'List the runs with `samflow status`',
+  });
+
+/** A run that is at work, and what Temporal knows of it. @throws Fault RUN_UNKNOWN, RUN_ENDED */
+export async function requireOpen(run: string, platform: Platform): Promise<WorkflowExecutionDescription> {
+  const workflow = await findWorkflow(run, platform);
+  if (!workflow) throw (await findResult(run, platform)) ? endedRun(run, 'an ended run') : unknownRun(run);
+  const { name } = workflow.status;
+  if (name !== 'RUNNING') throw endedRun(run, `a run that is ${name.toLowerCase().replaceAll('_', ' ')}`);
+  return workflow;
+}
+
+export const endedRun = (run: string, found: string): Fault =>
+  new Fault('RUN_ENDED', {
+    ...{ at: run, found, expected: 'a run at work' },
+    fix: 'Start it again: `samflow run` with the same configuration goes on where it stopped',
   });
 
 export const isKnown = async (id: string, platform: Platform): Promise<boolean> =>

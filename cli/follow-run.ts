@@ -1,9 +1,10 @@
 import pc from 'picocolors';
-import type { PipelineResult } from '../contracts/pipeline.ts';
+import type { RunResult } from '../contracts/cross-validation.ts';
+import { crossValidationJson, fetchReports, renderCrossValidation } from './cross-validation-outcome.ts';
 import type { Platform } from './dev/platform.ts';
 import { EXIT } from './exit-codes.ts';
 import { type RunFailure, readFailure } from './run-failure.ts';
-import { fetchFiles, outcomeJson, renderOutcome, runUrl } from './run-outcome.ts';
+import { type End, fetchFiles, outcomeJson, renderOutcome, runUrl } from './run-outcome.ts';
 import { openScreen, watchRun } from './watch/watch.ts';
 
 export interface FollowOptions {
@@ -40,15 +41,15 @@ export async function endingOf<T>(id: string, platform: Platform): Promise<Endin
   }
 }
 
-/** Follows a pipeline and says how it ended. Returns the exit code. */
+/** Follows a pipeline or a cross-validation and says how it ended. Returns the exit code. */
 export async function followRun(run: string, platform: Platform, options: FollowOptions): Promise<number> {
-  const ending = await followWorkflow<PipelineResult>(run, platform, options);
+  const ending = await followWorkflow<RunResult>(run, platform, options);
   return tellEnding(run, ending, platform, options);
 }
 
 export async function tellEnding(
   run: string,
-  ending: Ending<PipelineResult>,
+  ending: Ending<RunResult>,
   platform: Platform,
   { json, stays, stateDir }: Pick<FollowOptions, 'json' | 'stays' | 'stateDir'>,
 ): Promise<number> {
@@ -57,11 +58,21 @@ export async function tellEnding(
     if (json) process.stdout.write(`${outcomeJson(run, ending)}\n`);
     return EXIT.failed;
   }
-  const { result } = ending;
-  const files = await fetchFiles(result, platform, stateDir);
-  (json ? process.stderr : process.stdout).write(`${renderOutcome(result, files, platform, stays)}\n`);
-  if (json) process.stdout.write(`${outcomeJson(run, { result, files })}\n`);
+  const { text, object } = await outcomeOf(ending.result, { platform, stays }, stateDir);
+  (json ? process.stderr : process.stdout).write(`${text}\n`);
+  if (json) process.stdout.write(`${object}\n`);
   return EXIT.ok;
+}
+
+/** What a good end is told as, to people and to scripts, once its files are here. */
+async function outcomeOf(result: RunResult, end: End, stateDir: string): Promise<{ text: string; object: string }> {
+  const { platform, stays } = end;
+  if ('folds' in result) {
+    const report = await fetchReports(result, platform, stateDir);
+    return { text: renderCrossValidation(result, report, end), object: crossValidationJson(result, report) };
+  }
+  const files = await fetchFiles(result, platform, stateDir);
+  return { text: renderOutcome(result, files, platform, stays), object: outcomeJson(result.run, { result, files }) };
 }
 
 /** A workflow that gave nothing: why, for people, and with `rest` for scripts. Returns the exit code. */

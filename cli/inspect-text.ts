@@ -7,10 +7,14 @@ import { tableStyle } from './table-style.ts';
 
 export function renderDataset(
   path: string,
-  { layout, doubt, others, dataset, patients, leftOver, split, splitFault }: DatasetFacts,
+  { layout, doubt, others, dataset, patients, leftOver, split, folds, splitFault }: DatasetFacts,
 ): string {
+  const foldOf = (id: string): string => {
+    const fold = folds?.findIndex((tested) => tested.includes(id)) ?? -1;
+    return fold < 0 ? '' : `fold ${fold + 1}`;
+  };
   const partOf = (id: string): string =>
-    (['train', 'val', 'test'] as const).find((part) => split?.[part].includes(id)) ?? '';
+    (['train', 'val', 'test'] as const).find((part) => split?.[part].includes(id)) ?? foldOf(id);
   const table = new Table({ head: ['patient', 'image', 'shape', 'axes', 'target voxels', 'split'], ...tableStyle() });
   for (const { id, image, volume } of patients) {
     const name = image.length === 1 ? basename(image[0]!) : `${image.length} DICOM files`;

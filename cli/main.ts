@@ -106,6 +106,18 @@ function createProgram(done: (code: number) => void): Command {
     .description('end a run; what it has made is kept')
     .argument('<run>', 'id that `run` has printed')
     .action(async (run) => done(await (await import('./commands/cancel.ts')).cancelCommand(run)));
+  addControl(program, done);
+  program
+    .command('verify-resume')
+    .description('prove that a killed run ends as one that nobody touched, on servers of its own')
+    .argument('<config>', 'YAML or JSON file')
+    .option('--kills <number>', 'how often the gpu worker is killed', '3')
+    .option('--seed <number>', 'decides when; drawn and told where none is given')
+    .option('--set <key=value>', 'change a setting, e.g. training.epochs=2 (repeatable)', collect)
+    .option('--json', 'end with one JSON object on stdout')
+    .action(async (file, options) =>
+      done(await (await import('./commands/verify-resume.ts')).verifyResumeCommand(file, options)),
+    );
   program
     .command('inspect')
     .description('say what a volume is, or what patients a folder holds')
@@ -141,6 +153,32 @@ function createProgram(done: (code: number) => void): Command {
     .action(async (run, options) => done(await (await import('./commands/export.ts')).exportCommand(run, options)));
   addSchedule(program, done);
   return program;
+}
+
+function addControl(program: Command, done: (code: number) => void): void {
+  const load = () => import('./commands/control.ts');
+  const RUN = ['<run>', 'id that `run` has printed'] as const;
+  program
+    .command('pause')
+    .description('hold a run: nothing new is begun, and the training leaves the gpu')
+    .argument(...RUN)
+    .action(async (run) => done(await (await load()).pauseCommand(run)));
+  program
+    .command('resume')
+    .description('let a paused run go on')
+    .argument(...RUN)
+    .action(async (run) => done(await (await load()).resumeCommand(run)));
+  program
+    .command('stop')
+    .description('end the training of a run now; the best weights are kept, and evaluated')
+    .argument(...RUN)
+    .action(async (run) => done(await (await load()).stopCommand(run)));
+  program
+    .command('extend')
+    .description('let the training of a run go on for longer than planned')
+    .argument(...RUN)
+    .requiredOption('--epochs <number>', 'how many there are to be in all')
+    .action(async (run, options) => done(await (await load()).extendCommand(run, options)));
 }
 
 function addSchedule(program: Command, done: (code: number) => void): void {

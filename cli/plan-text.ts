@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import pc from 'picocolors';
+import type { SplitSetting } from '../lib/dataset/split.ts';
 import { embeddingBytes, parametersOf } from '../lib/plan/cost.ts';
 import type { CountedParts, CountedPatient } from '../lib/plan/data.ts';
 import type { Plan } from '../lib/plan/plan.ts';
@@ -14,6 +15,7 @@ export interface PlanHead {
   readonly processor: string;
   readonly epochs: number;
   readonly patience: number;
+  readonly folds: SplitSetting['folds'];
 }
 
 /** A plan for people. */
@@ -33,6 +35,7 @@ export function planJson(head: PlanHead, plan: Plan): object {
   const { parts, amount, measured, seconds: of, memory, disk, peakBytes } = plan;
   return {
     run,
+    folds: foldCount(head, plan),
     device: { name: machine.device, threads: machine.threads, processor: machine.processor },
     checkpoint: { name: checkpoint, ...checkpointJson(plan) },
     split: parts && mapValues(parts, partJson),
@@ -118,13 +121,26 @@ function costTable(
   return table.toString();
 }
 
+/** Null for one run, and for leave-one-out of patients that are not here. */
+function foldCount({ folds }: PlanHead, { parts }: Plan): number | null {
+  if (folds === 'leave-one-out') return parts && sum(Object.values(parts).map(({ length }) => length));
+  return folds ?? null;
+}
+
 /** More than a disk has room for without a thought. */
 const MANY_CHECKPOINTS_BYTES = 10 * 2 ** 30;
 
 /** What the numbers rest on, and what is unknown, in plain sentences. */
-function notesOf({ epochs, patience }: PlanHead, plan: Plan): string[] {
+function notesOf(head: PlanHead, plan: Plan): string[] {
+  const { epochs, patience } = head;
   const { parts, isMadeUp, measured, notMeasured, encoderLearns, peakBytes, memory, disk } = plan;
   const lines: string[] = [];
+  if (head.folds !== undefined) {
+    const folds = foldCount(head, plan);
+    const which =
+      folds === null ? 'one fold for each patient, of which this is the first' : `the first of ${folds} folds`;
+    lines.push(`A cross-validation, ${which}: encoding is done once for all, training and what follows once for each.`);
+  }
   if (!parts) lines.push('The data are not here, and a plan downloads nothing: what depends on them is unknown.');
   for (const part of ['train', 'val'] as const) {
     if (parts && countsOf(parts[part]).boxes === 0) {

@@ -15,12 +15,7 @@ export interface FetchedFiles {
 
 /** Fetches the report and the masks into `<stateDir>/runs/<run>/`. */
 export async function fetchFiles(result: PipelineResult, platform: Platform, stateDir: string): Promise<FetchedFiles> {
-  const folder = join(stateDir, 'runs', ...result.run.split('/'));
-  await mkdir(folder, { recursive: true });
-  const save = async (name: string, bytes: Uint8Array): Promise<string> => {
-    await writeFile(join(folder, name), bytes);
-    return join(folder, name);
-  };
+  const save = saveInto(join(stateDir, 'runs', ...result.run.split('/')));
   const report = await save('report.html', await platform.artifacts.get(result.report));
   const masks: string[] = [];
   for (const { patient, mask } of result.masks) {
@@ -29,19 +24,29 @@ export async function fetchFiles(result: PipelineResult, platform: Platform, sta
   return { report, masks };
 }
 
-/** The end of a good run, for people. */
-export function renderOutcome(
-  result: PipelineResult,
-  files: FetchedFiles,
-  platform: Platform,
+/** Writes files into a folder, which is made for the first; gives their paths. */
+export const saveInto =
+  (folder: string) =>
+  async (name: string, bytes: Uint8Array): Promise<string> => {
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, name), bytes);
+    return join(folder, name);
+  };
+
+/** Where the command that tells of a run is, and whether its servers outlive it. */
+export interface End {
+  readonly platform: Platform;
   /** False: the servers end with this command, and their addresses are good for nothing then. */
-  stays: boolean,
-): string {
-  const reused = result.stages.filter((stage) => stage.reused).length;
-  const place = (path: string): string => relative(process.cwd(), path) || path;
-  const lines = [
+  readonly stays: boolean;
+}
+
+/** The end of a good run, for people. */
+export function renderOutcome(result: PipelineResult, files: FetchedFiles, platform: Platform, stays: boolean): string {
+  const { split, metrics, run, repairs, stages } = result;
+  const patients = split.test.length === 1 ? 'the unseen patient' : `${split.test.length} unseen patients`;
+  return [
     '',
-    scoreTable(result),
+    scoreTable(metrics, patients),
     pc.dim('Boxes come from the truth, so these scores are an upper bound.'),
     '',
     promptsTable(result),
@@ -49,27 +54,38 @@ export function renderOutcome(
       'Each kind of boxes answers a question of its own: what a mask is worth inside a good box,\ninside a hurried one, and without anybody’s help.',
     ),
     '',
-    `${pc.bold('Report')}    ${place(files.report)}`,
-    ...files.masks.map((mask, at) => `${at === 0 ? pc.bold('Mask') : '    '}      ${place(mask)}`),
-    `${pc.bold('Temporal')}  ${runUrl(result.run, platform) ?? `${platform.temporalAddress}, workflow ${result.run}`}`,
+    ...placesOf({ run, ...files }, { platform, stays }),
+    ...repairs.map((repair) => pc.yellow(`Mended    ${repair}`)),
+    ...reusedLines(stages),
+  ].join('\n');
+}
+
+/** Where to look: files, pages, addresses. */
+export function placesOf(
+  { run, report, masks }: FetchedFiles & { readonly run: string },
+  { platform, stays }: End,
+): string[] {
+  const place = (path: string): string => relative(process.cwd(), path) || path;
+  return [
+    `${pc.bold('Report')}    ${place(report)}`,
+    ...masks.map((mask, at) => `${at === 0 ? pc.bold('Mask') : '    '}      ${place(mask)}`),
+    `${pc.bold('Temporal')}  ${runUrl(run, platform) ?? `${platform.temporalAddress}, workflow ${run}`}`,
     `${pc.bold('S3')}        ${platform.storeAddress}`,
+    ...(stays
+      ? []
+      : [pc.dim('          Both end now; `--keep` leaves them running, `samflow dev` starts them again.')]),
   ];
-  if (!stays) {
-    lines.push(pc.dim('          Both end now; `--keep` leaves them running, `samflow dev` starts them again.'));
-  }
-  for (const repair of result.repairs) lines.push(pc.yellow(`Mended    ${repair}`));
-  if (reused > 0) lines.push('', reusedText(reused, result.stages.length));
-  return lines.join('\n');
 }
 
-function reusedText(reused: number, stages: number): string {
-  return reused === stages
-    ? 'Nothing had changed: every stage was reused from the store.'
-    : `${reused} of ${stages} stages were reused from the store.`;
+export function reusedLines(stages: PipelineResult['stages']): string[] {
+  const reused = stages.filter((stage) => stage.reused).length;
+  if (reused === 0) return [];
+  if (reused === stages.length) return ['', 'Nothing had changed: every stage was reused from the store.'];
+  return ['', `${reused} of ${stages.length} stages were reused from the store.`];
 }
 
-function scoreTable({ metrics: { zeroShot, fineTuned }, split }: PipelineResult): string {
-  const patients = split.test.length === 1 ? 'the unseen patient' : `${split.test.length} unseen patients`;
+/** `patients`: of whom the scores are. */
+export function scoreTable({ zeroShot, fineTuned }: PipelineResult['metrics'], patients: string): string {
   const change = (key: 'dice' | 'iou'): string => {
     const value = fineTuned[key] - zeroShot[key];
     const text = `${value >= 0 ? '+' : ''}${value.toFixed(3)}`;

@@ -1,8 +1,10 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
+import type { CrossValidationInput } from '../contracts/cross-validation.ts';
 import { WORKFLOWS } from '../contracts/messages.ts';
 import type { PipelineInput } from '../contracts/pipeline.ts';
 import { QUEUES } from '../contracts/queues.ts';
 import { structuresOf } from '../lib/dataset/label-groups.ts';
+import type { crossValidateWorkflow } from '../workflows/cross-validate.ts';
 import type { pipelineWorkflow } from '../workflows/pipeline.ts';
 import type { PreparedRun } from './config/prepare.ts';
 import type { Platform } from './dev/platform.ts';
@@ -10,7 +12,7 @@ import type { Platform } from './dev/platform.ts';
 /** The workflow's input: what names patients goes into the store, and only its reference travels. */
 export async function pipelineInput(
   { config, spec, settings }: PreparedRun,
-  { artifacts }: Platform,
+  { artifacts }: Pick<Platform, 'artifacts'>,
 ): Promise<PipelineInput> {
   const { target, labels } = config.dataset;
   const ref = await artifacts.putJson('dataset-spec', spec);
@@ -18,22 +20,31 @@ export async function pipelineInput(
 }
 
 /**
- * Starts the pipeline, or joins it where it is at work already: the id follows from configuration and data, so whoever starts
- * an interrupted run again resumes it, and nobody starts one twice.
+ * Starts the pipeline or, where there are folds, the cross-validation, or joins it where it is at work already: the id follows
+ * from configuration and data, so whoever starts an interrupted run again resumes it, and nobody starts one twice.
  */
 export async function startRun(prepared: PreparedRun, platform: Platform): Promise<{ run: string; resumed: boolean }> {
   const { run, config, settings } = prepared;
   const input = await pipelineInput(prepared, platform);
   const resumed = await isRunning(platform, run);
-  await platform.client.workflow.start<typeof pipelineWorkflow>(WORKFLOWS.pipeline, {
+  const what = `${settings.model.checkpoint} on ${config.dataset.target}`;
+  const options = {
     workflowId: run,
     taskQueue: QUEUES.workflow,
-    args: [input],
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-    staticSummary: `Fine-tune ${settings.model.checkpoint} on ${config.dataset.target}`,
     staticDetails: settingsTable(settings),
-  });
+  };
+  const { workflow } = platform.client;
+  const { folds } = settings.split;
+  if (folds === undefined) {
+    const one = { ...options, args: [input] as [PipelineInput], staticSummary: `Fine-tune ${what}` };
+    await workflow.start<typeof pipelineWorkflow>(WORKFLOWS.pipeline, one);
+  } else {
+    const args: [CrossValidationInput] = [{ ...input, settings: { ...settings, split: { ...settings.split, folds } } }];
+    const all = { ...options, args, staticSummary: `Cross-validate ${what}, folds: ${folds}` };
+    await workflow.start<typeof crossValidateWorkflow>(WORKFLOWS.crossValidate, all);
+  }
   return { run, resumed };
 }
 

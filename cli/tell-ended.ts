@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pc from 'picocolors';
 import type { z } from 'zod';
+import { CrossValidationResult } from '../contracts/cross-validation.ts';
 import { WORKFLOWS } from '../contracts/messages.ts';
 import { InferWorkflowResult, PipelineResult, RetrainResult } from '../contracts/pipeline.ts';
 import { Fault } from '../lib/fault.ts';
@@ -15,6 +16,8 @@ export async function tellEnded(id: string, type: string, session: Session): Pro
   switch (type) {
     case WORKFLOWS.pipeline:
       return tellEnding(id, read(PipelineResult, ending, id), session.platform, session);
+    case WORKFLOWS.crossValidate:
+      return tellEnding(id, read(CrossValidationResult, ending, id), session.platform, session);
     case WORKFLOWS.infer:
       return tellMasks(id, read(InferWorkflowResult, ending, id), session);
     case WORKFLOWS.retrain:

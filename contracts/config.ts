@@ -93,8 +93,15 @@ export const SplitConfig = z.strictObject({
   /** Number of patients held out; the rest trains. */
   val: z.int().min(1).default(1),
   test: z.int().min(1).default(1),
+  /** Each part gets its share of every combination of labels that masks hold; with one structure it changes nothing. */
+  stratify: z.boolean().default(true),
+  /** Cross-validation: so many runs, each tested on another part of the patients, instead of one run that tests `test` of them. */
+  folds: z.union([z.int().min(2), z.literal('leave-one-out')]).optional(),
 });
 export type SplitConfig = z.infer<typeof SplitConfig>;
+/** The same for one run of a cross-validation: which fold it tests, from 0. The workflow sets it, not the user. */
+export const SplitSettings = SplitConfig.extend({ fold: z.int().nonnegative().optional() });
+export type SplitSettings = z.infer<typeof SplitSettings>;
 
 /** Intensity window: part of the model, so inference on another window is refused. */
 export const WindowConfig = z.union([
@@ -291,6 +298,9 @@ export const WrittenConfig = z
     }
     if ([patients, pattern, layout].filter(Boolean).length > 1) {
       issue(['dataset'], 'give one of `patients`, `pattern` and `layout`');
+    }
+    if (patients?.some((patient) => patient.split) && context.value.split.folds !== undefined) {
+      issue(['split', 'folds'], 'no `split` of single patients: in a cross-validation every patient is tested on once');
     }
     if (patients) {
       const named = patients.filter((patient) => patient.split).length;

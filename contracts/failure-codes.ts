@@ -9,6 +9,8 @@ export const FAILURES = {
   fenced: 'ATTEMPT_FENCED_OUT',
   /** Network, store or worker trouble: retried. */
   infrastructure: 'INFRASTRUCTURE',
+  /** A run was asked for what it cannot do now. */
+  refused: 'RUN_REFUSED',
   /** The registry moved while a challenger was being measured: the workflow measures it against the new champion. */
   championChanged: 'CHAMPION_CHANGED',
 } as const;

@@ -4,6 +4,7 @@ export const WORKFLOWS = {
   encode: 'encodeWorkflow',
   infer: 'inferWorkflow',
   retrain: 'retrainWorkflow',
+  crossValidate: 'crossValidateWorkflow',
 } as const;
 
 export const MESSAGES = {
@@ -11,10 +12,21 @@ export const MESSAGES = {
   progress: 'progress',
   /** Signal from the fine-tune activity to its workflow, now and then: what the Web UI shows of the training. */
   fineTuneProgress: 'fineTuneProgress',
+  /** Updates of a pipeline, which answer with `ControlState` or a refusal, and signals of the same names. */
+  pause: 'pause',
+  resume: 'resume',
+  /** The training ends with the whole epochs that are done, at least one; the run goes on to evaluate. */
+  stop: 'stop',
+  /** The training is to have so many epochs in all: a number, more than were planned. */
+  extend: 'extend',
 } as const;
 
 /** Workflow id of the fan-out that a run starts. */
 export const encodeWorkflowId = (run: string): string => `${run}/encode`;
 
+/** Workflow id of a cross-validation's fold, counted from 0; `FOLD_RUN` knows such an id. */
+export const foldWorkflowId = (run: string, fold: number): string => `${run}/fold-${fold + 1}`;
+export const FOLD_RUN = /\/fold-\d+$/;
+
 /** Activities tell the server this often that they live; after the time-out without a word they count as dead. */
-export const HEARTBEAT = { everyMs: 1_000, timeout: '10s' } as const;
+export const HEARTBEAT = { everyMs: 500, timeout: '10s' } as const;

@@ -6,7 +6,7 @@ import {
   EvaluationConfig,
   ModelConfig,
   PromptsConfig,
-  SplitConfig,
+  SplitSettings,
   TrainingConfig,
 } from './config.ts';
 import {
@@ -27,7 +27,7 @@ import {
 
 /** A run configuration without its `source` and `dataset`, which name patients and lie in the store. */
 export const RunSettings = z.strictObject({
-  split: SplitConfig,
+  split: SplitSettings,
   model: ModelConfig,
   /** Absent in runs of older versions. */
   device: DeviceConfig.default('cpu'),
@@ -111,6 +111,15 @@ export const StageProgress = z.strictObject({
   workSeconds: z.number(),
 });
 export type StageProgress = z.infer<typeof StageProgress>;
+/** What people have asked of a run. */
+export const ControlState = z.strictObject({
+  paused: z.boolean(),
+  /** The training ends with the epochs that are done. */
+  stopping: z.boolean(),
+  /** Epochs there are to be in all; null where that is what the settings say. */
+  epochs: z.int().nullable(),
+});
+export type ControlState = z.infer<typeof ControlState>;
 export const Progress = z.strictObject({
   stages: z.array(StageProgress),
   metrics: Metrics.nullable(),
@@ -118,6 +127,8 @@ export const Progress = z.strictObject({
   training: FineTuneProgress.nullable(),
   /** Workflow id of the child that knows more about the stage at work. */
   child: z.string().nullable(),
+  /** Of a pipeline that was asked for something; absent in older versions. */
+  control: ControlState.nullable().optional(),
 });
 export type Progress = z.infer<typeof Progress>;
 
@@ -128,6 +139,7 @@ export const EncodeWorkflowInput = z.strictObject({
   width: z.int().positive(),
   /** Carried from run to run of a long fan-out: results so far, by patient. */
   done: z.array(EncodedPatient).optional(),
+  paused: z.boolean().optional(),
   tally: z.strictObject({ shards: z.int(), reused: z.int(), seconds: z.number() }).optional(),
 });
 export type EncodeWorkflowInput = z.infer<typeof EncodeWorkflowInput>;

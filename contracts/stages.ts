@@ -9,7 +9,7 @@ import {
   PostProcessConfig,
   PromptsConfig,
   SourceConfig,
-  SplitConfig,
+  SplitSettings,
   TrainingConfig,
 } from './config.ts';
 
@@ -21,6 +21,7 @@ import {
 /** Each stage's result says whether it was taken from the store, and how long the work took when it was done. */
 const outcome = { reused: z.boolean(), seconds: z.number().nonnegative() };
 const split = z.enum(['train', 'val', 'test']);
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** Artifact `dataset-spec`: where the data is and who is in it. It names patients, so it lies in the store, not in a history. */
 export const DatasetSpec = z.strictObject({ source: SourceConfig, dataset: DatasetConfig });
@@ -30,7 +31,7 @@ export type DatasetSpec = z.infer<typeof DatasetSpec>;
 export const FingerprintInput = z.strictObject({ spec: ArtifactRef });
 export type FingerprintInput = z.infer<typeof FingerprintInput>;
 /** A digest of names, sizes and times (or ETag) of the source: it changes when the data may have changed. */
-export const FingerprintResult = z.strictObject({ fingerprint: z.string().regex(/^[0-9a-f]{64}$/) });
+export const FingerprintResult = z.strictObject({ fingerprint: digest });
 export type FingerprintResult = z.infer<typeof FingerprintResult>;
 
 // download (io) ------------------------------------------------------------------------------------------------------
@@ -94,6 +95,10 @@ export const ConvertResult = z.strictObject({
   /** Axis codes of the file's own grid, e.g. `LPS`. */
   axisCodes: z.string(),
   foregroundVoxels: z.int().nullable(),
+  /** SHA-256 of the image's voxels as float32, x fastest: the scan's content, whatever form `volume` has. */
+  voxels: digest,
+  /** Values other than 0 that the mask holds, in order. */
+  labelsPresent: z.array(z.int()),
   /** What was mended, one sentence each (e.g. voxel size 0 taken from the affine). */
   repairs: z.array(z.string()),
   ...outcome,
@@ -117,15 +122,35 @@ export type SliceResult = z.infer<typeof SliceResult>;
 // split (cpu) --------------------------------------------------------------------------------------------------------
 export const SplitInput = z.strictObject({
   patients: z.array(
-    z.strictObject({ patient: PatientKey, volume: ArtifactRef, slices: ArtifactRef, split: split.nullable() }),
+    z.strictObject({
+      patient: PatientKey,
+      /** `voxels` of convert: it ranks the patient. */
+      digest,
+      /** `labelsPresent` of convert: by these the split is stratified. */
+      labels: z.array(z.int()),
+      slices: ArtifactRef,
+      split: split.nullable(),
+    }),
   ),
-  split: SplitConfig,
+  split: SplitSettings,
 });
 export type SplitInput = z.infer<typeof SplitInput>;
-export const SplitResult = z.strictObject({
+export const Parts = z.strictObject({
   train: z.array(PatientKey),
   val: z.array(PatientKey),
   test: z.array(PatientKey),
+});
+export type Parts = z.infer<typeof Parts>;
+/** Artifact `split` (JSON). */
+export const SplitRecord = z.strictObject({
+  setting: SplitSettings,
+  split: Parts,
+  /** What the leak audit compared. */
+  audit: z.strictObject({ patients: z.int(), slices: z.int(), blank: z.int() }),
+});
+export type SplitRecord = z.infer<typeof SplitRecord>;
+export const SplitResult = z.strictObject({
+  ...Parts.shape,
   /** Artifact `split`: the record, with the leak audit. */
   record: ArtifactRef,
   ...outcome,
@@ -172,6 +197,10 @@ export const FineTuneInput = z.strictObject({
   val: z.array(EncodedPatient),
   prompts: PromptsConfig,
   training: TrainingConfig,
+  /** Epochs there are to be in all, on the schedule of `training.epochs`; default: those. */
+  until: z.int().positive().optional(),
+  /** Ends with the whole epochs that are in its checkpoints, at least one. */
+  stop: z.boolean().optional(),
 });
 export type FineTuneInput = z.infer<typeof FineTuneInput>;
 /** Heartbeat details of fine-tune: a pointer and the figures that a person wants to see, never data. */

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Activities } from '../activities/index.ts';
+import { HEARTBEAT } from '../contracts/messages.ts';
 import { type Pool, QUEUES } from '../contracts/queues.ts';
 import type { Temporal } from './temporal.ts';
 
@@ -9,9 +10,9 @@ const WORKFLOWS = fileURLToPath(new URL('../workflows/index.ts', import.meta.url
 const common = {
   // Cancellation comes as the answer to a heartbeat, so this is how long it takes to arrive, and how much progress a
   // killed worker takes with it. The SDK's default is a minute.
-  maxHeartbeatThrottleInterval: '1s',
-  // On SIGTERM activities are told at once: a training has its last checkpoint in the store. What has not ended after this is
-  // left to the retry.
+  maxHeartbeatThrottleInterval: HEARTBEAT.everyMs,
+  // On SIGTERM activities are told at once, and a training leaves the step that it is at behind. What has not ended after this
+  // is left to the retry.
   shutdownGraceTime: 0,
   shutdownForceTime: '20s',
 } as const satisfies Partial<WorkerOptions>;

@@ -1,5 +1,5 @@
 import { setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
-import type { Metrics, Progress, StageProgress, StageSummary } from '../contracts/pipeline.ts';
+import type { ControlState, Metrics, Progress, StageProgress, StageSummary } from '../contracts/pipeline.ts';
 import type { FineTuneProgress } from '../contracts/stages.ts';
 import { renderDetails } from './details.ts';
 import { progressQuery } from './messages.ts';
@@ -24,6 +24,8 @@ export interface Board {
   add(stage: string, units: number, reused: number, workSeconds: number): void;
   note(progress: FineTuneProgress): void;
   measured(metrics: Metrics): void;
+  /** What people have asked the workflow for. */
+  asked(control: ControlState): void;
   child(workflowId: string | null): void;
   /** The workflow ends: open stages become failed, where there is an error. */
   close(error: { code: string; sentence: string } | null): void;
@@ -35,6 +37,7 @@ export function openBoard(title: string, names: readonly string[]): Board {
   let metrics: Metrics | null = null;
   let training: FineTuneProgress | null = null;
   let child: string | null = null;
+  let control: ControlState | null = null;
   let failure: string | null = null;
 
   const find = (name: string): StageProgress => {
@@ -42,7 +45,7 @@ export function openBoard(title: string, names: readonly string[]): Board {
     if (!stage) throw new TypeError(`no stage ${name} on this board`);
     return stage;
   };
-  const show = (): void => setCurrentDetails(renderDetails({ title, stages, metrics, training, failure }));
+  const show = (): void => setCurrentDetails(renderDetails({ title, stages, metrics, training, control, failure }));
   const add = (name: string, units: number, reused: number, workSeconds: number): void => {
     const stage = find(name);
     stage.done += units;
@@ -52,7 +55,7 @@ export function openBoard(title: string, names: readonly string[]): Board {
     show();
   };
 
-  setHandler(progressQuery, (): Progress => ({ stages, metrics, training, child }));
+  setHandler(progressQuery, (): Progress => ({ stages, metrics, training, child, control }));
   show();
 
   return {
@@ -78,6 +81,10 @@ export function openBoard(title: string, names: readonly string[]): Board {
         { key: attributes.dice, value: values.fineTuned.dice },
         { key: attributes.zeroShotDice, value: values.zeroShot.dice },
       ]);
+      show();
+    },
+    asked(state) {
+      control = state;
       show();
     },
     child(workflowId) {

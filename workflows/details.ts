@@ -1,4 +1,4 @@
-import type { Metrics, StageProgress } from '../contracts/pipeline.ts';
+import type { ControlState, Metrics, StageProgress } from '../contracts/pipeline.ts';
 import type { FineTuneProgress } from '../contracts/stages.ts';
 
 /** What the Web UI shows of a workflow at work, in Markdown (it allows neither images nor HTML). */
@@ -7,6 +7,7 @@ export interface Details {
   readonly stages: readonly StageProgress[];
   readonly metrics: Metrics | null;
   readonly training: FineTuneProgress | null;
+  readonly control: ControlState | null;
   /** The failure's sentence. */
   readonly failure: string | null;
 }
@@ -19,9 +20,11 @@ const SIGNS: Record<StageProgress['state'], string> = {
   failed: '✗ failed',
 };
 
-export function renderDetails({ title, stages, metrics, training, failure }: Details): string {
+export function renderDetails({ title, stages, metrics, training, control, failure }: Details): string {
   const parts = [`### ${plain(title)}`];
   if (failure) parts.push(`**Failed.** ${plain(failure)}`);
+  const asked = control && askedText(control);
+  if (asked) parts.push(asked);
   parts.push(
     table(
       ['stage', 'state', 'done', 'seconds', 'work'],
@@ -48,6 +51,14 @@ export function renderDetails({ title, stages, metrics, training, failure }: Det
     );
   }
   return parts.join('\n\n');
+}
+
+function askedText({ paused, stopping, epochs }: ControlState): string {
+  return [
+    ...(paused ? ['**Paused.** Resume it by the signal `resume` or `samflow resume`.'] : []),
+    ...(stopping ? ['The training was told to stop.'] : []),
+    ...(epochs === null ? [] : [`The training was extended to ${epochs} epochs.`]),
+  ].join(' ');
 }
 
 function trainingLine(training: FineTuneProgress): string {

@@ -2,6 +2,7 @@ import { continueAsNew, workflowInfo } from '@temporalio/workflow';
 import type { EncodeWorkflowInput } from '../contracts/pipeline.ts';
 import type { EncodedPatient, EncodeResult, EncodeShardResult } from '../contracts/stages.ts';
 import { openBoard } from './board.ts';
+import { openGate } from './control.ts';
 import { mapBounded } from './map-bounded.ts';
 import { encodeShard } from './options.ts';
 import { type Shard, shardsOf } from './shards.ts';
@@ -13,6 +14,7 @@ import { withFailureSurfaced } from './surface-failure.ts';
  */
 export async function encodeWorkflow(input: EncodeWorkflowInput): Promise<EncodeResult> {
   const board = openBoard('encode', ['encode']);
+  const control = openGate(input.paused);
   const tally = { shards: 0, reused: 0, seconds: 0, ...input.tally };
   const patients = input.patients.map(({ patient, slices }): EncodedPatient => {
     const before = input.done?.find((candidate) => candidate.patient === patient);
@@ -34,12 +36,13 @@ export async function encodeWorkflow(input: EncodeWorkflowInput): Promise<Encode
     board.add('encode', tally.shards, tally.reused, tally.seconds);
     // Shards that nobody has started when a new history is due are left to it.
     await mapBounded(shards, input.width, async (shard) => {
+      await control.gate();
       if (!workflowInfo().continueAsNewSuggested) await encodeOne(shard);
     });
   });
   for (const patient of patients) patient.shards.sort((a, b) => a.from - b.from);
   if (shardsOf(input, patients).length > 0) {
-    return continueAsNew<typeof encodeWorkflow>({ ...input, done: patients, tally });
+    return continueAsNew<typeof encodeWorkflow>({ ...input, done: patients, tally, paused: control.isPaused() });
   }
   return { patients, reused: tally.reused === tally.shards, seconds: toMilliseconds(tally.seconds) };
 }

@@ -38,7 +38,8 @@ export const {
   split,
   package: packageModel,
   report,
-} = proxyActivities<Pick<Activities, 'convert' | 'slice' | 'split' | 'package' | 'report'>>({
+  pool,
+} = proxyActivities<Pick<Activities, 'convert' | 'slice' | 'split' | 'package' | 'report' | 'pool'>>({
   ...common,
   taskQueue: QUEUES.cpu,
   startToCloseTimeout: '30m',
@@ -75,3 +76,5 @@ export const { evaluate, infer, trainProposer } = proxyActivities<
 export const PATIENTS_AT_ONCE = 4;
 /** Shards at work at a time: one for each gpu worker and one waiting for it, up to four workers. */
 export const SHARDS_AT_ONCE = 8;
+/** Folds at work at a time: one for each gpu worker, up to four; on a single one they take turns by stage. */
+export const FOLDS_AT_ONCE = 4;

@@ -1,4 +1,4 @@
-import { ChildWorkflowCancellationType, executeChild, setHandler, workflowInfo } from '@temporalio/workflow';
+import { ChildWorkflowCancellationType, setHandler, startChild, workflowInfo } from '@temporalio/workflow';
 import { encodeWorkflowId, WORKFLOWS } from '../contracts/messages.ts';
 import type { PipelineInput, PipelineResult } from '../contracts/pipeline.ts';
 import { STAGES } from '../contracts/queues.ts';
@@ -11,6 +11,7 @@ import type {
   SplitResult,
 } from '../contracts/stages.ts';
 import { type Board, openBoard } from './board.ts';
+import { type Control, openControl } from './control.ts';
 import type { encodeWorkflow } from './encode.ts';
 import { type Lineage, openLineage } from './lineage.ts';
 import { mapBounded, together } from './map-bounded.ts';
@@ -19,7 +20,6 @@ import {
   convert,
   download,
   evaluate,
-  fineTune,
   importModel,
   infer,
   PATIENTS_AT_ONCE,
@@ -52,24 +52,26 @@ export async function pipelineWorkflow(input: PipelineInput): Promise<PipelineRe
   const board = openBoard(`${input.name}: ${input.target}`, STAGES);
   announce({ ...input, model: input.settings.model.checkpoint });
   setHandler(fineTuneProgressSignal, board.note);
-  return withFailureSurfaced(board, () => pipeline(input, board));
+  const control = openControl(input.settings.training.epochs, board);
+  return withFailureSurfaced(board, () => pipeline(input, board, control));
 }
 
-async function pipeline(input: PipelineInput, board: Board): Promise<PipelineResult> {
+async function pipeline(input: PipelineInput, board: Board, control: Control): Promise<PipelineResult> {
   const { name, target, structures, settings } = input;
   const { slices, prompts, training, evaluation } = settings;
   const run = workflowInfo().workflowId;
   const lineage = openLineage();
 
   const { downloaded, model } = await fetchInputs(input, board, lineage);
-  const whole = await prepare(downloaded, { ...slices, everyNth: 1, negatives: 0 }, board, lineage);
+  const whole = await prepare(downloaded, { ...slices, everyNth: 1, negatives: 0 }, board, lineage, control);
+  await control.gate();
   const groups = await divide(whole, settings.split, board, lineage);
   const patients = await chooseSlices(whole, groups, slices, lineage);
   // Embeddings that the training would change are not kept; the test patients' are what the start is scored on.
   const { train } = training;
   const keepsEmbeddings = train !== 'everything' && typeof train !== 'object';
   const kept = patients.filter(({ patient }) => keepsEmbeddings || groups.test.includes(patient));
-  const encoded = await encode(model, kept, board, lineage);
+  const encoded = await encode(model, kept, board, lineage, control);
 
   const volumes = new Map(patients.map(({ patient, volume }) => [patient, volume.volume]));
   const byKey = new Map(encoded.patients.map((patient) => [patient.patient, patient]));
@@ -83,7 +85,7 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   const learning = { model, train: pick(groups.train), val: pick(groups.val), prompts };
   const hasProposer = prompts.automatic === 'proposer';
   board.begin('fine-tune', hasProposer ? 2 : 1);
-  const tuned = await board.unit('fine-tune', fineTune({ ...learning, training }));
+  const tuned = await board.unit('fine-tune', control.fineTune({ ...learning, training }));
   lineage.add('fine-tune', [tuned.weights], tuned);
   const { weights } = tuned;
   const proposed = hasProposer
@@ -91,6 +93,7 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
     : null;
   if (proposed) lineage.add('fine-tune', [proposed.proposer], proposed);
 
+  await control.gate();
   board.begin('evaluate', 1);
   const evaluated = await board.unit(
     'evaluate',
@@ -104,6 +107,7 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   const metrics = { zeroShot: evaluated.zeroShot, fineTuned: evaluated.fineTuned };
   board.measured(metrics);
 
+  await control.gate();
   board.begin('infer', test.length + 1);
   const packaged = await board.unit(
     'infer',
@@ -118,18 +122,24 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
     }),
   );
   lineage.add('package', [packaged.package], packaged);
-  const masks = await mapBounded(test, PATIENTS_AT_ONCE, ({ patient, volume }) =>
-    board.unit('infer', infer({ package: packaged.package, patient, volume })),
-  );
+  const masks = await mapBounded(test, PATIENTS_AT_ONCE, async ({ patient, volume }) => {
+    await control.gate();
+    return board.unit('infer', infer({ package: packaged.package, patient, volume }));
+  });
   for (const mask of masks) lineage.add('infer', [mask.mask], mask);
 
+  await control.gate();
   board.begin('report', 1);
   const reported = await board.unit(
     'report',
     report({
       ...{ title: name, run, target, split: groups, bestEpoch: tuned.bestEpoch, infer: masks, weights },
       // A name of the hub moves; what the report says must not.
-      settings: { ...settings, model: { ...settings.model, checkpoint: model.origin ?? settings.model.checkpoint } },
+      settings: {
+        ...settings,
+        model: { ...settings.model, checkpoint: model.origin ?? settings.model.checkpoint },
+        training: { ...training, ...control.asked() },
+      },
       evaluation: evaluated.evaluation,
       curves: tuned.curves,
       test: test.map(({ patient, slices }) => ({ patient, slices })),
@@ -182,11 +192,14 @@ async function prepare(
   slices: PipelineInput['settings']['slices'],
   board: Board,
   lineage: Lineage,
+  control: Control,
 ): Promise<Prepared[]> {
   board.begin('convert', patients.length);
   board.begin('slice', patients.length);
   const prepared = await mapBounded(patients, PATIENTS_AT_ONCE, async ({ patient, files, split }) => {
+    await control.gate();
     const volume = await board.unit('convert', convert.executeWithOptions({ summary: patient }, [{ patient, files }]));
+    await control.gate();
     const sliced = await board.unit(
       'slice',
       slice.executeWithOptions({ summary: patient }, [{ patient, volume: volume.volume, slices }]),
@@ -230,7 +243,7 @@ async function divide(
     split({
       patients: patients.map(({ patient, split, volume, slices }) => ({
         ...{ patient, split },
-        volume: volume.volume,
+        ...{ digest: volume.voxels, labels: volume.labelsPresent },
         slices: slices.slices,
       })),
       split: how,
@@ -246,6 +259,7 @@ async function encode(
   patients: readonly Prepared[],
   board: Board,
   lineage: Lineage,
+  control: Control,
 ): Promise<EncodeResult> {
   const workflowId = encodeWorkflowId(workflowInfo().workflowId);
   const input = {
@@ -254,14 +268,16 @@ async function encode(
     shardSlices: shardSlices(model),
   };
   const shards = shardsOf(input).length;
+  await control.gate();
   board.begin('encode', shards);
   board.child(workflowId);
-  const encoded = await executeChild<typeof encodeWorkflow>(WORKFLOWS.encode, {
+  const child = await startChild<typeof encodeWorkflow>(WORKFLOWS.encode, {
     workflowId,
     args: [{ ...input, width: SHARDS_AT_ONCE }],
     cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
     staticSummary: `${shards} shards of up to ${input.shardSlices} slices`,
   });
+  const encoded = await control.following(child);
   board.child(null);
   board.add('encode', shards, encoded.reused ? shards : 0, encoded.seconds);
   const made = encoded.patients.flatMap(({ shards }) => shards.map(({ embeddings }) => embeddings));

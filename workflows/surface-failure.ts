@@ -33,7 +33,8 @@ export async function withFailureSurfaced<T>(board: Board, body: () => Promise<T
   }
 }
 
-function rootOf(failure: TemporalFailure): { type: string; message: string; details: unknown[] } {
+/** The code, the sentence and the details of whatever was at fault. */
+export function rootOf(failure: TemporalFailure): { type: string; message: string; details: unknown[] } {
   let at: unknown = failure;
   let where = '';
   while ((at instanceof ActivityFailure || at instanceof ChildWorkflowFailure) && at.cause) {

@@ -1,14 +1,14 @@
 import { EXIT } from '../exit-codes.ts';
-import { isKnown, unknownRun } from '../find-run.ts';
+import { requireOpen } from '../find-run.ts';
 import { endingOf } from '../follow-run.ts';
 import { withSession } from '../session.ts';
 
 /** `samflow cancel RUN`: ends a run for good; what it has made is kept. */
 export const cancelCommand = (run: string): Promise<number> =>
   withSession({}, async ({ platform, say }) => {
-    if (!(await isKnown(run, platform))) throw unknownRun(run);
+    await requireOpen(run, platform);
     await platform.client.workflow.getHandle(run).cancel();
     const ending = await endingOf(run, platform);
-    say('failure' in ending ? ending.failure.message : `${run} had ended before.`);
+    say('failure' in ending ? ending.failure.message : `${run} ended by itself before it could hear of it.`);
     return EXIT.ok;
   });

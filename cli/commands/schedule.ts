@@ -34,6 +34,10 @@ export async function createScheduleCommand(file: string, { every, cron, set }: 
   }
   const interval = every === undefined ? null : parseInterval(every);
   const prepared = await prepareRun(await readConfig(file, set));
+  if (prepared.settings.split.folds !== undefined) {
+    const details = { found: 'a cross-validation', expected: 'one run, whose model can serve' };
+    throw new Fault('CONFIG', { at: 'split.folds', ...details, fix: 'Leave the key out' });
+  }
   return withSession({ workers: false }, async ({ platform, say }) => {
     const scheduleId = PREFIX + prepared.config.name;
     try {

@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import { WORKFLOWS } from '../../contracts/messages.ts';
+import { FOLD_RUN, WORKFLOWS } from '../../contracts/messages.ts';
 import type { Platform } from '../dev/platform.ts';
 import { EXIT } from '../exit-codes.ts';
 import { findResult, findWorkflow, unknownRun } from '../find-run.ts';
@@ -28,23 +28,23 @@ async function showRun(run: string, session: Session): Promise<number> {
     return tellEnding(run, { result }, platform, session);
   }
   const snapshot = await takeSnapshot(platform, run, null);
-  say(`${pc.bold(run)}  ${snapshot.status.toLowerCase()}`);
+  say(`${pc.bold(run)}  ${snapshot.control?.paused ? 'paused' : snapshot.status.toLowerCase()}`);
   if (snapshot.stages.length > 0) say(renderLive(snapshot, Date.now(), process.stdout.columns ?? 120));
   if (snapshot.status !== 'RUNNING') return tellEnded(run, workflow.type, session);
   if (json) process.stdout.write(`${JSON.stringify(runningJson(snapshot))}\n`);
   return EXIT.ok;
 }
 
-function runningJson({ run, stages, metrics, training }: Snapshot): object {
+function runningJson({ run, stages, metrics, training, control }: Snapshot): object {
   return {
-    ...{ run, status: 'running', metrics, training },
+    ...{ run, status: control?.paused ? 'paused' : 'running', control, metrics, training },
     stages: stages.map(({ name, state, done, total, seconds }) => ({ name, state, done, total, seconds })),
     report: null,
   };
 }
 
 /** What has an id that a command has printed; the parts that these start themselves are not listed. */
-const KINDS = ['pipeline', 'infer', 'retrain'] as const;
+const KINDS = ['pipeline', 'crossValidate', 'infer', 'retrain'] as const;
 
 interface Listed extends ListedRun {
   readonly kind: (typeof KINDS)[number];
@@ -66,6 +66,7 @@ async function readRuns({ client }: Platform): Promise<Listed[]> {
   const runs: Listed[] = [];
   const types = KINDS.map((kind) => `'${WORKFLOWS[kind]}'`).join(', ');
   for await (const info of client.workflow.list({ query: `WorkflowType IN (${types})` })) {
+    if (FOLD_RUN.test(info.workflowId)) continue;
     const attribute = (name: string): unknown => (info.searchAttributes[name] as unknown[] | undefined)?.[0] ?? null;
     runs.push({
       run: info.workflowId,

@@ -15,15 +15,25 @@ const SIGNS: Readonly<Record<StageProgress['state'], string>> = {
 };
 
 /** The live view: a line for each stage, one for the training, and what is amiss. */
-export function renderLive({ stages, training, notes }: Snapshot, nowMs: number, columns: number): string {
-  const lines = stages.flatMap((stage) => [
+export function renderLive(snapshot: Snapshot, nowMs: number, columns: number): string {
+  const { stages, inner, training, notes } = snapshot;
+  const linesOf = (stage: StageProgress, width: number): string[] => [
     stageLine(stage, nowMs),
-    ...(stage.name === 'fine-tune' && stage.state === 'running' && training ? [trainingLine(training, columns)] : []),
-  ]);
+    ...(stage.name === 'fine-tune' && stage.state === 'running' && training ? [trainingLine(training, width)] : []),
+  ];
+  const lines = stages.flatMap((stage) => {
+    if (!inner || stage.state !== 'running') return linesOf(stage, columns);
+    const working = inner.stages.filter(({ state }) => state === 'running');
+    const within = working.flatMap((one) => linesOf(one, columns - INDENT.length));
+    return [stageLine(stage, nowMs), INDENT + pc.dim(nameOf(inner)), ...within.map((line) => INDENT + line)];
+  });
   for (const note of new Set(notes))
     lines.push(pc.yellow(`! ${note.replace(/\s+/g, ' ')}`.slice(0, Math.max(20, columns))));
   return lines.join('\n');
 }
+
+/** `fold-2` of `<run>/fold-2`. */
+const nameOf = ({ run }: NonNullable<Snapshot['inner']>): string => run.split('/').at(-1)!;
 
 /** Without its bar, and then without the step, where the terminal is too narrow: a broken line cannot be read at all. */
 function trainingLine(training: NonNullable<Snapshot['training']>, columns: number): string {
@@ -81,22 +91,29 @@ export function clock(seconds: number): string {
  * when they end, the training once an epoch.
  */
 export function renderPlain(before: Snapshot | null, now: Snapshot): string[] {
-  const lines: string[] = [];
-  for (const stage of now.stages) {
-    const last = before?.stages.find(({ name }) => name === stage.name);
-    const changed = last?.state !== stage.state || last.done !== stage.done;
-    if (stage.state === 'pending' || !changed) continue;
-    const time = stage.seconds === null ? '' : timeText(stage, 0).replace(/^ +/, ', ');
-    const state = stage.state === 'failed' ? 'failed' : `${stage.done} of ${stage.total}`;
-    lines.push(`${stage.name}: ${state}${time}`);
-  }
-  const { training } = now;
+  const { training, inner } = now;
+  const lines = stageLines(before?.stages, now.stages);
+  const same = inner?.run === before?.inner?.run ? before?.inner?.stages : undefined;
+  if (inner) lines.push(...stageLines(same, inner.stages).map((line) => `${nameOf(inner)} ${line}`));
   const newEpoch = training && training.epoch !== before?.training?.epoch;
   const firstLoss = training && before?.training?.trainLoss == null && training.trainLoss !== null;
-  if (training && (newEpoch || firstLoss)) lines.push(`fine-tune: ${trainingText(training)}`);
+  if (training && (newEpoch || firstLoss)) {
+    lines.push(`${inner ? `${nameOf(inner)} ` : ''}fine-tune: ${trainingText(training)}`);
+  }
   for (const note of now.notes) {
     const kind = note.replace(/\d+/g, '');
     if (!before?.notes.some((old) => old.replace(/\d+/g, '') === kind)) lines.push(`! ${note}`);
   }
   return lines;
+}
+
+function stageLines(before: readonly StageProgress[] = [], now: readonly StageProgress[]): string[] {
+  return now.flatMap((stage) => {
+    const last = before.find(({ name }) => name === stage.name);
+    const changed = last?.state !== stage.state || last.done !== stage.done;
+    if (stage.state === 'pending' || !changed) return [];
+    const time = stage.seconds === null ? '' : timeText(stage, 0).replace(/^ +/, ', ');
+    const state = stage.state === 'failed' ? 'failed' : `${stage.done} of ${stage.total}`;
+    return [`${stage.name}: ${state}${time}`];
+  });
 }

@@ -11,12 +11,16 @@ export interface Snapshot {
   readonly run: string;
   readonly status: WorkflowExecutionStatusName;
   readonly stages: readonly StageProgress[];
+  /** The run that the running stage waits for (a fold's, a retraining's), where that has stages of its own. */
+  readonly inner: { readonly run: string; readonly stages: readonly StageProgress[] } | null;
   readonly metrics: Progress['metrics'];
   readonly training: FineTuneProgress | null;
   /** What is not going as it should: attempts that failed, work that nobody takes. */
   readonly notes: readonly string[];
   /** Since when no worker answers the query, in milliseconds of the epoch; null while one does. */
   readonly silentSince: number | null;
+  /** What people have asked of it; null where nothing was. */
+  readonly control: NonNullable<Progress['control']> | null;
 }
 
 const DEADLINE_MS = 3_000;
@@ -31,26 +35,60 @@ export async function takeSnapshot(platform: Platform, run: string, before: Snap
   const child = progress?.child ? await lookAtChild(platform, progress.child) : null;
   const pending = [...pendingOf(description), ...(child?.pending ?? [])];
   const notes = pending.flatMap((activity) => noteOn(activity));
+  const control = progress?.control ?? before?.control ?? null;
   const silentSince = progress || status !== 'RUNNING' ? null : (before?.silentSince ?? Date.now());
   if (silentSince !== null && Date.now() - silentSince > WAITING_MS) {
     notes.push('waiting for the io worker, which runs the workflow');
   }
+  const inner = innerOf(progress, child);
+  // Each fold trains from its first step on.
+  const known = inner?.run === before?.inner?.run ? before?.training : null;
   return {
-    ...{ run, status, notes, silentSince },
+    ...{ run, status, inner, silentSince, control, notes: [...controlNotes(run, control), ...notes] },
     stages: withChild(progress?.stages ?? before?.stages ?? [], child?.progress ?? null),
     metrics: progress?.metrics ?? before?.metrics ?? null,
-    training: furthest([before?.training, progress?.training, trainingOf(pending)]),
+    training: furthest([known, progress?.training, inner && child?.progress?.training, trainingOf(pending)]),
   };
 }
 
-async function lookAtChild(platform: Platform, id: string) {
+function controlNotes(run: string, control: Snapshot['control']): string[] {
+  if (!control) return [];
+  return [
+    ...(control.paused ? [`paused: \`samflow resume ${run}\` lets it go on`] : []),
+    ...(control.stopping ? ['the training was told to stop'] : []),
+    ...(control.epochs === null ? [] : [`the training was extended to ${control.epochs} epochs`]),
+  ];
+}
+
+interface Child {
+  readonly id: string;
+  readonly progress: Progress | null;
+  readonly pending: Pending[];
+}
+
+/** A child, with what its own child knows better. */
+async function lookAtChild(platform: Platform, id: string): Promise<Child | null> {
   try {
     const description = await soon(platform, () => platform.client.workflow.getHandle(id).describe());
-    return { progress: await ask(platform, id, true), pending: pendingOf(description) };
+    const progress = await ask(platform, id, true);
+    const child = progress?.child ? await lookAtChild(platform, progress.child) : null;
+    return {
+      id,
+      progress: progress && { ...progress, stages: withChild(progress.stages, child?.progress ?? null) },
+      pending: [...pendingOf(description), ...(child?.pending ?? [])],
+    };
   } catch {
     // Not started yet, or ended just now.
     return null;
   }
+}
+
+/** The child itself, where it does not count the parent's stage but has other ones. */
+function innerOf(progress: Progress | null, child: Child | null): Snapshot['inner'] {
+  const stage = progress?.stages.find(({ state }) => state === 'running')?.name;
+  const inner = child?.progress?.stages;
+  if (!child || !inner || stage === undefined || inner.some(({ name }) => name === stage)) return null;
+  return { run: child.id, stages: inner };
 }
 
 /** The child counts what its parent sees as one piece. */

@@ -32,6 +32,7 @@ const COMMANDS = {
   test: [[...TS, 'infra/dev/install-tools.ts'], ['test/run.mjs']],
   parity: [[...TS, 'bench/parity.ts']],
   bench: [[...TS, 'bench/run.ts']],
+  chaos: [[...TS, 'bench/chaos.ts']],
   pretrain: [[...TS, 'models/pretrain.ts']],
 };
 

@@ -6,7 +6,7 @@ import { certainLayout, type FoundLayout, type FoundPatient, findLayouts } from 
 import { leftOverOf } from './left-over.ts';
 import { type DatasetSetting, pairPatients } from './pairing.ts';
 import { readPair } from './read-pair.ts';
-import { type Split, type SplitCandidate, type SplitSetting, splitPatients } from './split.ts';
+import { foldPatients, type Split, type SplitCandidate, type SplitSetting, splitPatients } from './split.ts';
 
 /** A folder or archive as `lib/dataset/sources` opens it. */
 export interface Listing {
@@ -43,8 +43,10 @@ export interface DatasetFacts {
   readonly patients: InspectedPatient[];
   /** Files that belong to no patient, and why. */
   readonly leftOver: { readonly path: string; readonly why: string }[];
-  /** Which patients (by id) would train, validate and test; null where not read, or with the reason in `splitFault`. */
+  /** Which patients (by id) would train, validate and test; null where not read, with folds, or with the reason in `splitFault`. */
   readonly split: Split | null;
+  /** In a cross-validation: whom (by id) each fold tests; null otherwise. */
+  readonly folds: string[][] | null;
   readonly splitFault: Fault | null;
 }
 
@@ -70,15 +72,15 @@ export async function inspectDataset(listing: Listing, options: InspectOptions):
   const candidates: SplitCandidate[] = [];
   for (const pair of found) {
     options.signal?.throwIfAborted();
-    const { digest, ...patient } = options.deep ? await inspectPair(listing, pair, options) : notRead(pair);
+    const { candidate, ...patient } = options.deep ? await inspectPair(listing, pair, options) : notRead(pair);
     patients.push(patient);
-    if (digest) candidates.push({ patient: pair.id, digest, split: pair.split ?? null });
+    if (candidate) candidates.push({ ...candidate, patient: pair.id, split: pair.split ?? null });
   }
   return {
     ...read,
     patients,
     leftOver: leftOver.map(({ path, why }) => ({ path, why })),
-    ...(options.deep ? planSplit(candidates, options.split) : { split: null, splitFault: null }),
+    ...(options.deep ? planSplit(candidates, options.split) : { split: null, folds: null, splitFault: null }),
   };
 }
 
@@ -109,12 +111,13 @@ function settingOf({ pattern, patients }: FoundLayout): Pick<DatasetSetting, 'pa
   return { patients: patients.map(({ id, image, mask }) => ({ id, image: posix.dirname(image[0]!), mask })) };
 }
 
-const notRead = (pair: FoundPatient) => ({ ...pair, volume: null, fault: null, digest: null });
+const notRead = (pair: FoundPatient) => ({ ...pair, volume: null, fault: null, candidate: null });
 
 async function inspectPair(listing: Listing, pair: FoundPatient, { labels }: InspectOptions) {
   try {
     refuseLarge(listing, pair);
-    const { volume, digest } = await readPair(listing, { ...pair, labels: pair.labels ?? labelGroupsOf(labels) });
+    const wanted = pair.labels ?? labelGroupsOf(labels);
+    const { volume, digest, labels: present } = await readPair(listing, { ...pair, labels: wanted });
     return {
       ...pair,
       volume: {
@@ -125,11 +128,11 @@ async function inspectPair(listing: Listing, pair: FoundPatient, { labels }: Ins
         repairs: volume.repairs,
       },
       fault: null,
-      digest,
+      candidate: { digest, labels: present },
     };
   } catch (error) {
     if (!isFault(error)) throw error;
-    return { ...pair, volume: null, fault: error, digest: null };
+    return { ...pair, volume: null, fault: error, candidate: null };
   }
 }
 
@@ -141,9 +144,10 @@ function refuseLarge({ files }: Listing, { image, mask }: FoundPatient): void {
 
 function planSplit(candidates: readonly SplitCandidate[], setting: SplitSetting) {
   try {
-    return { split: splitPatients(candidates, setting), splitFault: null };
+    if (setting.folds !== undefined) return { split: null, folds: foldPatients(candidates, setting), splitFault: null };
+    return { split: splitPatients(candidates, setting), folds: null, splitFault: null };
   } catch (error) {
     if (!isFault(error)) throw error;
-    return { split: null, splitFault: error };
+    return { split: null, folds: null, splitFault: error };
   }
 }

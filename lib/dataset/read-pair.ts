@@ -1,13 +1,17 @@
-import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
+import { voxelDigest } from '../volume/voxel-digest.ts';
+import { labelsPresent } from './labels-present.ts';
 import type { PairedPatient } from './pairing.ts';
 import { encodeVolume, type NamedBytes, type PatientVolume, readPatientVolume } from './volume-record.ts';
 
 export interface ReadPair {
   readonly volume: PatientVolume;
-  /** Size of the `volume` artifact, and its SHA-256: the patient's digest in `splitPatients`, as in the stage `split`. */
+  /** Size of the `volume` artifact. */
   readonly bytes: number;
+  /** Of the scan's voxels: the patient's digest in `splitPatients`, as in the stage `split`. */
   readonly digest: string;
+  /** Values that the mask holds: by these the split is stratified. */
+  readonly labels: readonly number[];
 }
 
 /** Reads a patient's files and makes of them what the stage `convert` makes. Faults: those of `readPatientVolume`. */
@@ -22,6 +26,10 @@ export async function readPair(
   const files: NamedBytes[] = [];
   for (const path of image) files.push(await read(path));
   const volume = await readPatientVolume({ image: files, mask: await read(mask), labels });
-  const bytes = encodeVolume(volume);
-  return { volume, bytes: bytes.length, digest: createHash('sha256').update(bytes).digest('hex') };
+  return {
+    volume,
+    bytes: encodeVolume(volume).length,
+    digest: voxelDigest([volume.image]),
+    labels: labelsPresent(volume.mask!),
+  };
 }

@@ -1,16 +1,10 @@
+import { type AuditedPatient, leakAudit } from '../dataset/leak-audit.ts';
 import { type DatasetSetting, type PairedPatient, pairPatients } from '../dataset/pairing.ts';
 import { boxesOf, type PromptsSetting } from '../dataset/prompts.ts';
 import { readPair } from '../dataset/read-pair.ts';
 import { type SliceStack, type SlicesSetting, sliceDigests, slicesOf, sliceVolume } from '../dataset/slices.ts';
 import type { SourceListing } from '../dataset/sources/source.ts';
-import {
-  type AuditedPatient,
-  leakAudit,
-  type SplitCandidate,
-  type SplitPart,
-  type SplitSetting,
-  splitPatients,
-} from '../dataset/split.ts';
+import { type SplitCandidate, type SplitPart, type SplitSetting, splitPatients } from '../dataset/split.ts';
 
 /** One patient, as the stages up to `split` will have it. */
 export interface CountedPatient {
@@ -58,7 +52,7 @@ export async function countData(
   const candidates: SplitCandidate[] = [];
   const audited: AuditedPatient[] = [];
   for (const pair of pairPatients(listing.files, dataset)) {
-    const { volume, bytes: volumeBytes, digest } = await readPair(listing, pair);
+    const { volume, bytes: volumeBytes, digest, labels } = await readPair(listing, pair);
     const whole = sliceVolume(volume, settings.test);
     const facts = { id: pair.id, filesBytes: bytesOf(listing, pair), volumeBytes };
     const count = (stacks: readonly SliceStack[]) => ({ ...facts, ...countSlices(stacks, prompts) });
@@ -68,10 +62,11 @@ export async function countData(
       val: negatives > 0 ? count(sliceVolume(volume, settings.val)) : test,
       train: negatives > 0 || everyNth > 1 ? count(sliceVolume(volume, settings.train)) : test,
     });
-    candidates.push({ patient: pair.id, digest, split: pair.split });
+    candidates.push({ patient: pair.id, digest, labels, split: pair.split });
     audited.push({ patient: pair.id, digests: sliceDigests(whole) });
   }
-  const parts = splitPatients(candidates, split);
+  // Of a cross-validation the first fold: the others differ by who is tested.
+  const parts = splitPatients(candidates, split.folds === undefined ? split : { ...split, fold: 0 });
   leakAudit(parts, audited);
   const pick = (part: SplitPart) => parts[part].map((id) => patients.get(id)![part]);
   return { train: pick('train'), val: pick('val'), test: pick('test') };

@@ -1,7 +1,7 @@
 import { change, plural, score, signed } from './format.ts';
 import { type Html, html, type Part } from './html.ts';
 import { type Metric, metricsOf } from './metric-names.ts';
-import type { OracleEvaluation, ReportData, ScoredStructure, VolumeScores } from './report-data.ts';
+import type { ScoredPatient, ScoredStructure, VolumeEvaluation, VolumeScores } from './report-data.ts';
 import { table } from './table.ts';
 
 /** One structure of one patient. */
@@ -11,10 +11,16 @@ export interface Case {
   readonly scores: ScoredStructure;
 }
 
+/** Of an evaluation, what tables of cases are made from. */
+export interface ScoredPatients {
+  readonly patients: readonly Pick<ScoredPatient, 'patient' | 'structures'>[];
+  readonly volumes?: Pick<VolumeEvaluation, 'setting' | 'structures'> | undefined;
+}
+
 /** As many as a reader looks at one by one. */
 const WORST = 5;
 
-const casesOf = ({ patients, volumes }: OracleEvaluation): Case[] =>
+const casesOf = ({ patients, volumes }: ScoredPatients): Case[] =>
   patients.flatMap(({ patient, structures = [] }) =>
     structures.map((scores, at) => ({ patient, structure: volumes?.structures[at]?.name ?? '', scores })),
   );
@@ -23,7 +29,7 @@ const casesOf = ({ patients, volumes }: OracleEvaluation): Case[] =>
  * The cases with the lowest fine-tuned Dice, and after them every other one that fine-tuning made worse. Ties go by patient, so
  * that the order of the input does not matter.
  */
-export function worstCases(evaluation: OracleEvaluation): Case[] {
+export function worstCases(evaluation: ScoredPatients): Case[] {
   const sorted = casesOf(evaluation).sort(
     (a, b) =>
       a.scores.fineTuned.dice - b.scores.fineTuned.dice ||
@@ -35,7 +41,7 @@ export function worstCases(evaluation: OracleEvaluation): Case[] {
 
 const gainOf = ({ zeroShot, fineTuned }: ScoredStructure): number => fineTuned.dice - zeroShot.dice;
 
-export function worstCasesTable({ evaluation }: ReportData): Html {
+export function worstCasesTable({ evaluation }: { readonly evaluation: ScoredPatients }): Html {
   const columns = [
     { name: 'Patient' },
     { name: 'Structure', word: true },
@@ -68,7 +74,7 @@ function whatHappened(scores: ScoredStructure): string {
 }
 
 /** Every metric of every patient, structure and model. */
-export function allScoresTable({ evaluation }: ReportData): Html | null {
+export function allScoresTable({ evaluation }: { readonly evaluation: ScoredPatients }): Html | null {
   if (!evaluation.volumes) return null;
   const metrics = [...metricsOf(evaluation.volumes.setting.tolerancesMm).values()];
   const row = ({ patient, structure }: Case, model: string, scores: VolumeScores): Part[] => [

@@ -13,19 +13,27 @@ const SURFACES = {
 export function metricsSection({ evaluation }: ReportData): Html | null {
   const { volumes, patients } = evaluation;
   if (!volumes) return null;
-  const { setting, summaries, note } = volumes;
+  const { note } = volumes;
+  return html`<section id="metrics"><h2>All metrics on unseen patients</h2>
+<p class="note">Over ${plural(patients.length, 'whole volume')}, ${howMeasured(volumes)}</p>
+${note && html`<p class="caution">${note}</p>`}
+${comparisonTables(volumes)}
+${postProcessNote(volumes)}</section>
+`;
+}
+
+/** The rest of a sentence that says over what. */
+export const howMeasured = ({ setting }: Pick<VolumeEvaluation, 'setting'>): string =>
+  `with boxes from the truth; distances in millimetres between ${SURFACES[setting.surface]}. Small figures: 95 % bootstrap interval of the mean, over patients. p: exact two-sided Wilcoxon signed-rank test of the paired differences. A volume error counts by its size here.`;
+
+/** Before and after fine-tuning, and post-processing where there is any, for each structure. */
+export function comparisonTables({ setting, summaries }: Pick<VolumeEvaluation, 'setting' | 'summaries'>): Html[] {
   const metrics = metricsOf(setting.tolerancesMm);
-  const tables = summaries.map(
+  return summaries.map(
     ({ structure, fineTuning, postProcessing }) => html`<h3>${structure}</h3>
 ${comparisonTable(['Zero-shot', 'Fine-tuned'], fineTuning, metrics)}
 ${postProcessing && html`<h4>Fine-tuned, and post-processed</h4>${comparisonTable(['As it comes', 'Post-processed'], postProcessing, metrics)}`}`,
   );
-  return html`<section id="metrics"><h2>All metrics on unseen patients</h2>
-<p class="note">Over ${plural(patients.length, 'whole volume')}, with boxes from the truth; distances in millimetres between ${SURFACES[setting.surface]}. Small figures: 95 % bootstrap interval of the mean, over patients. p: exact two-sided Wilcoxon signed-rank test of the paired differences. A volume error counts by its size here.</p>
-${note && html`<p class="caution">${note}</p>`}
-${tables}
-${postProcessNote(volumes)}</section>
-`;
 }
 
 function comparisonTable(

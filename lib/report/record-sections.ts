@@ -4,7 +4,7 @@ import type { LineageEntry, ReportData } from './report-data.ts';
 import { bar, table } from './table.ts';
 
 /** The settings, one table for every group. */
-export function settingsSection({ settings }: ReportData): Html {
+export function settingsSection({ settings }: Pick<ReportData, 'settings'>): Html {
   const groups = settingGroups(settings).map(
     ([name, entries]) =>
       html`<table class="settings"><caption>${name}</caption><tbody>${entries.map(
@@ -90,6 +90,6 @@ function total(entries: readonly LineageEntry[]): number {
   return entries.reduce((sum, entry) => sum + entry.artifact.bytes, 0);
 }
 
-function hash(sha256: string): Part {
+export function hash(sha256: string): Part {
   return html`<code title="${sha256}">${shortHash(sha256)}</code>`;
 }

@@ -1,11 +1,18 @@
 import { change, count, plural, score } from './format.ts';
 import { type Html, html } from './html.ts';
 import { postProcessText } from './metric-names.ts';
-import type { ReportData, Scores } from './report-data.ts';
+import type { ReportData, ScoredPatient, Scores } from './report-data.ts';
 import { bar, table } from './table.ts';
 
+/** An evaluation with whatever else it has. */
+interface Measured {
+  readonly evaluation: Pick<ReportData['evaluation'], 'zeroShot' | 'fineTuned'> & {
+    readonly patients: readonly Pick<ScoredPatient, 'slices'>[];
+  };
+}
+
 /** What changed, in one sentence: the first thing that a reader wants to know. */
-export function verdict({ evaluation, target, model }: ReportData): Html {
+export function verdict({ evaluation, target, model }: Measured & Pick<ReportData, 'target' | 'model'>): Html {
   const { zeroShot, fineTuned, patients } = evaluation;
   const difference = fineTuned.dice - zeroShot.dice;
   const verb = Math.abs(difference) < 0.0005 ? 'left' : difference > 0 ? 'raised' : 'lowered';
@@ -55,7 +62,7 @@ function promptsTable({ evaluation, infer }: ReportData): Html {
   ]);
 }
 
-function oracleCard({ evaluation }: ReportData): Html {
+export function oracleCard({ evaluation }: Measured): Html {
   const { zeroShot, fineTuned, patients } = evaluation;
   const row = (name: string, style: string, { dice, iou }: Scores): Html =>
     html`<tr><th scope="row"><i class="key ${style}"></i>${name}</th>${[dice, iou].map(

@@ -17,6 +17,9 @@ import { learningRateAt, type ScheduleSettings } from './schedule.ts';
 import { StepSession, unpackFlat } from './step.ts';
 import { Validator } from './validator.ts';
 
+/** A pass that takes longer is not made for the sake of a parting checkpoint: whoever ends a worker waits some seconds only. */
+const PARTING_PASS_MS = 5_000;
+
 /** As `training` of the run configuration, and of its `prompts` what is drawn. */
 export interface FineTuneSettings extends StepSettings, BatchSettings, ScheduleSettings, PromptDrawing {
   readonly epochs: number;
@@ -46,9 +49,18 @@ export interface FineTuneOptions {
   readonly session: Omit<SessionOptions, 'fold'>;
   /** Bytes of an earlier checkpoint of this very run. */
   readonly resume?: Uint8Array | undefined;
+  /**
+   * The epoch with which the training ends, where that is not `settings.epochs`: sooner, or later. Up to there it is the
+   * same training, whatever this says: the schedule is that of `settings.epochs`, and what comes after it goes on at its last rate.
+   */
+  readonly until?: number | undefined;
+  /** When it aborts, the last whole step is kept (`onCheckpoint`), and the training ends with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Keeps a checkpoint. Training goes on meanwhile, but never past the next one before this one is kept. */
-  readonly onCheckpoint?: (bytes: Uint8Array, step: number) => Promise<void>;
+  /**
+   * Keeps a checkpoint, which holds so many whole epochs. Training goes on meanwhile, but never past the next one before this
+   * one is kept.
+   */
+  readonly onCheckpoint?: (bytes: Uint8Array, step: number, epochs: number) => Promise<void>;
   readonly onStatus?: (status: FineTuneStatus) => void;
 }
 
@@ -103,13 +115,17 @@ class TrainingRun {
   private readonly batches: Batches;
   private readonly training: MaskTraining;
   private readonly session: StepSession;
-  /** Passes, and updates, of the whole run and of an epoch. */
-  private readonly steps: number;
+  private readonly until: number;
   private readonly updatesPerEpoch: number;
   private progress: Progress;
   private best: Float32Array;
+  /** Passes of the present step that were made: their gradients are in the sum, and no update yet. */
+  private passesMade = 0;
+  private passMs = 0;
   /** Nobody knows yet whether its weights give a finite loss: the next step tells. */
-  private unproved: { readonly bytes: Uint8Array; readonly step: number } | null = null;
+  private unproved: { readonly bytes: Uint8Array; readonly step: number; readonly epochs: number } | null = null;
+  /** The step that is in the last checkpoint: a step is kept once. */
+  private keptStep: number;
   /** The checkpoint that is being kept. */
   private keeping: Promise<void> = Promise.resolve();
 
@@ -124,10 +140,11 @@ class TrainingRun {
     this.batches = batches;
     this.training = training;
     this.session = session;
-    this.steps = batches.perEpoch * options.settings.epochs;
+    this.until = options.until ?? options.settings.epochs;
     this.updatesPerEpoch = Math.ceil(batches.perEpoch / options.settings.accumulate);
     this.progress = from.progress;
     this.best = from.best;
+    this.keptStep = from.progress.step;
   }
 
   static async open(options: FineTuneOptions, batches: Batches, training: MaskTraining): Promise<TrainingRun> {
@@ -138,24 +155,42 @@ class TrainingRun {
   }
 
   async finish(validator: Validator, signal: AbortSignal | undefined): Promise<FineTuned> {
+    try {
+      await this.train(validator, signal);
+      await this.keeping;
+    } catch (error) {
+      // Best effort: what is wrong now is wrong for the next attempt too, which then begins one checkpoint earlier.
+      if (signal?.aborted) await this.part().catch(() => undefined);
+      throw error;
+    }
+    const { start, epochs, bestEpoch, bestValLoss } = this.progress;
+    // Steps of an epoch that was not finished have changed nothing of the result.
+    const steps = epochs.length * this.batches.perEpoch;
+    return { weights: this.encodeBest(), start: start!, epochs, steps, bestEpoch, bestValLoss };
+  }
+
+  private async train(validator: Validator, signal: AbortSignal | undefined): Promise<void> {
     const { settings } = this.options;
     const started = performance.now();
     const first = this.progress.step;
     if (this.progress.start === null) await this.scoreStart(validator, signal);
-    while (this.progress.step < this.steps && !this.hasRunDry()) {
-      await this.step();
+    while (this.progress.epochs.length < this.until && !this.hasRunDry()) {
+      if (!this.awaitsScore()) await this.step();
       const { step } = this.progress;
-      const epochEnds = step % this.batches.perEpoch === 0;
+      const epochEnds = this.awaitsScore();
       if (epochEnds) await this.endEpoch(validator, signal);
-      const perStep = (performance.now() - started) / 1000 / (step - first);
-      this.report(this.hasRunDry() ? 0 : perStep * (this.steps - step));
+      const perStep = (performance.now() - started) / 1000 / Math.max(1, step - first);
+      this.report(this.hasRunDry() ? 0 : perStep * (this.until * this.batches.perEpoch - step));
       if (epochEnds || step % settings.checkpointEverySteps === 0) await this.checkpoint();
       // A validation loss is as good a proof as that of a step.
       if (epochEnds) await this.keepProved();
     }
-    await this.keeping;
-    const { step, start, epochs, bestEpoch, bestValLoss } = this.progress;
-    return { weights: this.encodeBest(), start: start!, epochs, steps: step, bestEpoch, bestValLoss };
+  }
+
+  /** An epoch's last step is made and its weights are not scored: also where a checkpoint was taken in between. */
+  private awaitsScore(): boolean {
+    const { step, epochs } = this.progress;
+    return step === (epochs.length + 1) * this.batches.perEpoch;
   }
 
   /** So many whole epochs without a better validation loss that the settings' patience ends. */
@@ -175,23 +210,48 @@ class TrainingRun {
     const update = epoch * this.updatesPerEpoch + Math.floor(inEpoch / settings.accumulate) + 1;
     let batchLoss = 0;
     for (let pass = 0; pass < passes; pass++) {
-      signal?.throwIfAborted();
+      // Not where gradients of earlier batches are in one sum with those of this one: what was before it could not be kept.
+      if (pass === 0 || inUpdate === 0) signal?.throwIfAborted();
       const feeds = this.batches.training(epoch, inEpoch, pass, settings);
       const ended = endsUpdate && pass === passes - 1 ? (inUpdate + 1) * passes : 0;
+      const began = performance.now();
       const { loss, isSound } = await this.session.step(update, this.learningRate(update), feeds, ended);
+      this.passMs = performance.now() - began;
+      this.passesMade = pass + 1;
       if (!Number.isFinite(loss)) throw diverged(done + 1, `a loss of ${loss}`);
       await this.keepProved();
       if (!isSound) throw diverged(done + 1, 'weights or moments that are not finite');
       batchLoss += loss / passes;
     }
+    this.passesMade = 0;
     this.progress = { ...this.progress, step: done + 1, epochLoss: this.progress.epochLoss + batchLoss };
+  }
+
+  /**
+   * Keeps the last whole step for whoever goes on, proved as every checkpoint is: by the loss of a pass that was made, or of one
+   * more that updates nothing. Where that would take too long, the last checkpoint that was kept stands.
+   */
+  private async part(): Promise<void> {
+    const { step } = this.progress;
+    if (this.unproved?.step !== step) await this.checkpoint();
+    if (!this.unproved) return;
+    if (this.passesMade === 0) {
+      const { perEpoch } = this.batches;
+      if (this.passMs > PARTING_PASS_MS) return;
+      const feeds = this.batches.training(Math.floor(step / perEpoch), step % perEpoch, 0, this.options.settings);
+      const { loss } = await this.session.step(1, 1, feeds, 0);
+      if (!Number.isFinite(loss)) return;
+    }
+    await this.keepProved();
+    await this.keeping;
   }
 
   private learningRate(update: number): number {
     const { settings } = this.options;
     const { start, epochs } = this.progress;
     const losses = [start!.valLoss, ...epochs.map(({ valLoss }) => valLoss)];
-    return learningRateAt(update, this.updatesPerEpoch * settings.epochs, settings, losses);
+    const planned = this.updatesPerEpoch * settings.epochs;
+    return learningRateAt(Math.min(update, planned), planned, settings, losses);
   }
 
   private async scoreStart(validator: Validator, signal: AbortSignal | undefined): Promise<void> {
@@ -225,22 +285,24 @@ class TrainingRun {
   }
 
   private async checkpoint(): Promise<void> {
-    if (!this.options.onCheckpoint) return;
     const { progress, best } = this;
+    if (!this.options.onCheckpoint || progress.step === this.keptStep) return;
     const { sum, ...state } = await this.session.state();
-    // Between two batches the sum is empty, unless several of them make an update.
-    const kept = this.options.settings.accumulate > 1 ? { ...state, sum } : state;
+    // Between two batches the sum is empty, unless several of them make an update. In the midst of one it is not, but was before.
+    const before = this.passesMade > 0 ? new Float32Array(state.weights.length) : sum;
+    const kept = this.options.settings.accumulate > 1 ? { ...state, sum: before } : state;
     const bytes = encodeTrainingCheckpoint({ progress, state: kept, best });
-    this.unproved = { bytes, step: progress.step };
+    this.unproved = { bytes, step: progress.step, epochs: progress.epochs.length };
   }
 
   /** Hands the last checkpoint on, once it is known to be good. */
   private async keepProved(): Promise<void> {
     if (!this.unproved) return;
-    const { bytes, step } = this.unproved;
+    const { bytes, step, epochs } = this.unproved;
     this.unproved = null;
     await this.keeping;
-    this.keeping = this.options.onCheckpoint!(bytes, step);
+    this.keptStep = step;
+    this.keeping = this.options.onCheckpoint!(bytes, step, epochs);
     // A refusal is heard at the next await; until then it must not count as unhandled.
     this.keeping.catch(() => undefined);
   }
@@ -250,9 +312,9 @@ class TrainingRun {
     const inEpoch = step % this.batches.perEpoch;
     this.options.onStatus?.({
       step,
-      steps: this.steps,
-      epoch: Math.min(epochs.length + 1, this.options.settings.epochs),
-      epochs: this.options.settings.epochs,
+      steps: this.until * this.batches.perEpoch,
+      epoch: Math.min(epochs.length + 1, this.until),
+      epochs: this.until,
       trainLoss: inEpoch > 0 ? epochLoss / inEpoch : (epochs.at(-1)?.trainLoss ?? null),
       valDice: (epochs.at(-1) ?? start)?.valDice ?? null,
       secondsLeft,

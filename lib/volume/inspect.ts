@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { type Affine, affineRows, type Shape3, voxelSizesMm } from './affine.ts';
 import { looksLikeDicom, readDicomSeries } from './dicom.ts';
 import { noValues } from './finite.ts';
 import { readNifti, type VoxelArray } from './nifti.ts';
 import { axisCodes, canonicalAffine, canonicalShape, orientationOf, toCanonicalSlice } from './orientation.ts';
+import { voxelDigest } from './voxel-digest.ts';
 
 /** What a person wants to know of a volume before training on it; figures agree with nibabel's. */
 export interface VolumeFacts {
@@ -63,7 +63,7 @@ export async function inspectVolume(files: readonly { name: string; bytes: Uint8
     ras: {
       shape: [...canonicalShape(grid, orientation), ...volume.shape.slice(3)],
       affine: affineRows(canonicalAffine(voxelToWorld, grid, orientation)),
-      sha256_f32_fortran: hashCanonical(voxels, grid, orientation),
+      sha256_f32_fortran: voxelDigest(canonicalSlices(voxels, grid, orientation)),
     },
     notes: [...notes, ...notesOf(volume.shape, figures)],
   };
@@ -127,16 +127,14 @@ function countLabels(voxels: VoxelArray): VolumeFacts['labels'] {
 }
 
 /** Volume by volume along the axes after the third, which canonical order leaves alone; slice by slice, for large volumes. */
-function hashCanonical(voxels: VoxelArray, grid: Shape3, orientation: ReturnType<typeof orientationOf>): string {
-  const hash = createHash('sha256');
+function* canonicalSlices(voxels: VoxelArray, grid: Shape3, orientation: ReturnType<typeof orientationOf>) {
   const [nx, ny, nz] = canonicalShape(grid, orientation);
   const slice = new Float32Array(nx * ny);
   for (let from = 0; from < voxels.length; from += nx * ny * nz) {
     const volume = voxels.subarray(from, from + nx * ny * nz);
     for (let z = 0; z < nz; z += 1) {
       toCanonicalSlice(volume, grid, orientation, z, slice);
-      hash.update(new Uint8Array(slice.buffer));
+      yield slice;
     }
   }
-  return hash.digest('hex');
 }

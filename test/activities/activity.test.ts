@@ -11,7 +11,7 @@ const Input = z.object({ patient: z.string().optional() });
 const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('an activity', () => {
-  it('tells the server once a second that it lives, with what the stage reported last', async () => {
+  it('tells the server twice a second that it lives, with what the stage reported last', async () => {
     mock.timers.enable({ apis: ['setInterval'] });
     try {
       const environment = new MockActivityEnvironment();
@@ -28,7 +28,7 @@ describe('an activity', () => {
         {},
       );
       await soon();
-      mock.timers.tick(3_000);
+      mock.timers.tick(1_500);
       assert.deepEqual(beats, [{ step: 1 }, { step: 1 }, { step: 1 }]);
       end();
       await running;

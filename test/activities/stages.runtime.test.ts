@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { Activities } from '../../activities/index.ts';
 import { RunConfig } from '../../contracts/config.ts';
-import { HEARTBEAT } from '../../contracts/messages.ts';
 import {
+  Curves,
   type EncodedPatient,
   type EvaluateResult,
   Evaluation,
@@ -87,7 +87,7 @@ describe('the stages, as activities over a store', () => {
   /** Holds everything up to the embeddings. */
   let encodedStore: MemoryStore;
   let encoded: EncodedPatient[];
-  let sliced: (SliceResult & { volume: EvaluateInputTest['volume'] })[];
+  let sliced: (SliceResult & { volume: EvaluateInputTest['volume']; voxels: string })[];
   let input: FineTuneInput;
   /** The training that nobody disturbed, and its store. */
   let untouched: FineTuneResult;
@@ -105,9 +105,9 @@ describe('the stages, as activities over a store', () => {
     sliced = [];
     encoded = [];
     for (const { patient, files } of patients) {
-      const { volume } = await run(worker.convert, { patient, files });
+      const { volume, voxels } = await run(worker.convert, { patient, files });
       const stack = await run(worker.slice, { patient, volume, slices });
-      sliced.push({ ...stack, volume });
+      sliced.push({ ...stack, volume, voxels });
       const shard = { model, slices: stack.slices, from: 0, to: stack.count };
       const { embeddings } = await run(worker.encodeShard, shard);
       encoded.push({ patient, slices: stack.slices, shards: [{ embeddings, from: 0, to: stack.count }] });
@@ -123,12 +123,9 @@ describe('the stages, as activities over a store', () => {
   });
   after(() => rm(cacheDir, { recursive: true, force: true }));
 
-  it('tell that they live, never later than twice the interval', () => {
+  it('tell that they live, never later than after two seconds', () => {
     const gaps = beats.slice(1).map((at, index) => at - beats[index]!);
-    assert.ok(
-      Math.max(...gaps) <= 2 * HEARTBEAT.everyMs,
-      `the longest silence was ${Math.round(Math.max(...gaps))} ms`,
-    );
+    assert.ok(Math.max(...gaps) <= 2_000, `the longest silence was ${Math.round(Math.max(...gaps))} ms`);
   });
 
   it('train: what comes out is better than what went in', () => {
@@ -145,7 +142,8 @@ describe('the stages, as activities over a store', () => {
     };
     await assert.rejects(run(openWorker(store, cacheDir).fineTune, input, killed), CancelledFailure);
     const before = await chainOf(store);
-    assert.ok(before.length >= 11 && before.length <= 13, `${before.length} checkpoints`);
+    assert.ok(before.length >= 11 && before.length <= 14, `${before.length} checkpoints`);
+    const perEpoch = untouched.steps / training.epochs;
 
     const end = before.at(-1)!.step;
     const writtenAgain: string[] = [];
@@ -156,12 +154,83 @@ describe('the stages, as activities over a store', () => {
     assert.equal(resumed.weights.sha256, untouched.weights.sha256);
     assert.equal(resumed.curves.sha256, untouched.curves.sha256);
     const chain = await chainOf(store);
+    const bits = ({ step, checkpoint }: { step: number; checkpoint: { key: string } }) => [step, checkpoint.key];
+    // It parted at the step it was at, wherever that lay.
+    const parted = chain.filter(({ step }) => step !== end || step % 5 === 0 || step % perEpoch === 0);
+    assert.deepEqual(parted.map(bits), (await chainOf(finished)).map(bits));
     assert.deepEqual(
-      chain,
-      (await chainOf(finished)).map((step) => ({ ...step, fence: step.step > end ? 2 : 1 })),
+      chain.map(({ fence }) => fence),
+      chain.map(({ step }) => (step > end ? 2 : 1)),
     );
     // Whoever begins anew writes the first steps again, and is answered that they are there.
     assert.equal(writtenAgain.length, chain.length - before.length);
+  });
+
+  /** Runs a training until some checkpoints are kept, then ends it as a stop, a pause or an extension does. */
+  async function interrupted(store: WatchedStore, what: FineTuneInput = input): Promise<void> {
+    const environment = attempt();
+    let kept = 0;
+    store.before = (key) => {
+      if (isStep(key) && ++kept === 12) environment.cancel('CANCELLED');
+    };
+    await assert.rejects(run(openWorker(store, cacheDir).fineTune, what, environment), CancelledFailure);
+    store.before = () => undefined;
+  }
+  const curvesOf = (store: MemoryStore, { curves }: FineTuneResult) => new ArtifactStore(store).getJson(curves, Curves);
+
+  it('stop: the epochs that are done count, and a later run of the same settings trains to its end', async () => {
+    const store = await copyOf(encodedStore);
+    await interrupted(store);
+    const before = (await chainOf(store)).length;
+    const stopped = await run(openWorker(store, cacheDir).fineTune, { ...input, stop: true });
+    assert.equal((await chainOf(store)).length, before, 'it trains no more');
+    const { epochs } = await curvesOf(store, stopped);
+    const whole = await curvesOf(finished, untouched);
+    assert.ok(epochs.length >= 1 && epochs.length < training.epochs, `${epochs.length} epochs`);
+    assert.deepEqual(epochs, whole.epochs.slice(0, epochs.length));
+    assert.ok(stopped.bestEpoch <= epochs.length);
+    // Asked again, in this run or another one, it is the same training.
+    assert.deepEqual(await run(openWorker(store, cacheDir).fineTune, { ...input, stop: true }), {
+      ...stopped,
+      reused: true,
+    });
+    const limited = await run(openWorker(store, cacheDir).fineTune, { ...input, until: epochs.length });
+    assert.deepEqual([limited.reused, limited.weights], [true, stopped.weights]);
+
+    const later = await run(openWorker(store, cacheDir).fineTune, input);
+    assert.equal(later.reused, false);
+    assert.deepEqual(
+      [later.weights, later.curves, later.steps],
+      [untouched.weights, untouched.curves, untouched.steps],
+    );
+  });
+
+  it('stop: before its first epoch is done a training still makes that one', async () => {
+    const store = await copyOf(encodedStore);
+    const stopped = await run(openWorker(store, cacheDir).fineTune, { ...input, stop: true });
+    assert.equal((await curvesOf(store, stopped)).epochs.length, 1);
+  });
+
+  it('extend: what comes after the plan is another result, and the plan’s own is still to be had', async () => {
+    const store = await copyOf(encodedStore);
+    await interrupted(store);
+    const until = training.epochs + 3;
+    const extended = await run(openWorker(store, cacheDir).fineTune, { ...input, until });
+    const { epochs } = await curvesOf(store, extended);
+    const whole = await curvesOf(finished, untouched);
+    assert.equal(epochs.length, until);
+    assert.deepEqual(epochs.slice(0, training.epochs), whole.epochs);
+    const rate = whole.epochs.at(-1)!.learningRate;
+    assert.ok(epochs.slice(training.epochs).every(({ learningRate }) => learningRate === rate));
+
+    const chain = await chainOf(store);
+    const planned = await run(openWorker(store, cacheDir).fineTune, input);
+    assert.equal(planned.reused, false);
+    assert.deepEqual([planned.weights, planned.curves], [untouched.weights, untouched.curves]);
+    assert.deepEqual(await chainOf(store), chain, 'all of it was in the chain');
+    // A finished training that is extended goes on from its end.
+    const end = await run(openWorker(await copyOf(finished), cacheDir).fineTune, { ...input, until });
+    assert.deepEqual([end.weights, end.curves], [extended.weights, extended.curves]);
   });
 
   it('fence: an attempt that others took for dead commits nothing more', async () => {
@@ -373,7 +442,13 @@ describe('the stages, as activities over a store', () => {
     assert.ok(likely!.voxels.every((value) => value >= 0 && value <= 1));
 
     const divided = await run(worker.split, {
-      patients: sliced.map(({ patient, volume, slices }) => ({ patient, volume, slices, split: null })),
+      patients: sliced.map(({ patient, voxels, slices }) => ({
+        patient,
+        digest: voxels,
+        labels: [1],
+        slices,
+        split: null,
+      })),
       split,
     });
     const { report } = await run(worker.report, {

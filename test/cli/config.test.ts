@@ -170,6 +170,18 @@ const CASES: Case[] = [
     '--set name.first: found `name`, which is a single value, expected a section. Set the key itself. [CONFIG]',
   ],
   [
+    'a single fold',
+    GOOD,
+    ['split.folds=1'],
+    'split.folds: found `1`, expected at least 2. Correct `split.folds`. [CONFIG]',
+  ],
+  [
+    'folds of patients that name their part themselves',
+    GOOD,
+    ['dataset={ target: a, patients: [{ id: a, image: a, mask: b, split: test }] }', 'split.folds=leave-one-out'],
+    'split.folds: found a contradiction, expected no `split` of single patients: in a cross-validation every patient is tested on once. Correct `split.folds`. [CONFIG]',
+  ],
+  [
     'a setting of an unknown key',
     GOOD,
     ['training.rate=1'],

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { parse } from 'yaml';
 import { inspectCommand } from '../../cli/commands/inspect.ts';
@@ -102,9 +103,19 @@ describe('samflow inspect FOLDER', () => {
     assert.ok(RunConfig.safeParse(config).success);
   });
 
+  it('names the fold that tests each patient, where there are folds', () => {
+    const volume = { shape: [1, 1, 1], axisCodes: 'RAS', spacingMm: [1, 1, 1], foregroundVoxels: 5, repairs: [] };
+    const patient = { image: ['a.nii'], mask: 'b.nii', volume, fault: null };
+    const none = { layout: 'a', doubt: null, others: [], dataset: null, leftOver: [], split: null, splitFault: null };
+    const patients = ['x', 'y'].map((id) => ({ ...patient, id }));
+    const text = stripVTControlCharacters(renderDataset('data', { ...none, patients, folds: [['y'], ['x']] }));
+    assert.match(text, /│ x .*│ fold 2 │/);
+    assert.match(text, /│ y .*│ fold 1 │/);
+  });
+
   it('prints a pattern with signs of YAML in it as it is', () => {
     const pattern = { image: "it's: {patient} #1.nii", mask: `${'long '.repeat(40)}{patient}.nii` };
-    const none = { doubt: null, others: [], patients: [], leftOver: [], split: null, splitFault: null };
+    const none = { doubt: null, others: [], patients: [], leftOver: [], split: null, folds: null, splitFault: null };
     const facts = { ...none, layout: 'a', dataset: { pattern } };
     const text = renderDataset('data', facts).split(/For the configuration.*:\n/)[1]!;
     assert.deepEqual(parse(text), { dataset: { pattern } });

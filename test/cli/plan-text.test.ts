@@ -14,7 +14,7 @@ const patient = (id: string, slices: number): CountedPatient => ({
 
 const HEAD: PlanHead = {
   ...{ run: 'lungs-0123456789ab', checkpoint: 'sam-nano', device: 'cpu', threads: 2, processor: 'A processor' },
-  ...{ epochs: 20, patience: 10 },
+  ...{ epochs: 20, patience: 10, folds: undefined },
 };
 const PLAN: Plan = {
   parts: { train: [patient('p1', 30), patient('p2', 20)], val: [patient('p3', 25)], test: [patient('p4', 25)] },
@@ -133,12 +133,29 @@ describe('a plan', () => {
   });
 });
 
+describe('a plan of a cross-validation', () => {
+  it('says how many folds there are, and that the first one is shown', () => {
+    for (const [folds, count] of [
+      [3, 3],
+      ['leave-one-out', 4],
+    ] as const) {
+      assert.match(
+        renderPlan({ ...HEAD, folds }, PLAN),
+        new RegExp(`the first of ${count} folds: encoding is done once`),
+      );
+      assert.equal((planJson({ ...HEAD, folds }, PLAN) as { folds: number }).folds, count);
+    }
+    const away = { ...PLAN, parts: null };
+    assert.match(renderPlan({ ...HEAD, folds: 'leave-one-out' }, away), /one fold for each patient, of which this/);
+  });
+});
+
 describe('a plan as JSON', () => {
   it('has the units in the keys', () => {
     const { notes, ...json } = planJson(HEAD, PLAN) as { notes: string[] };
     assert.equal(notes.length, 5);
     assert.deepEqual(json, {
-      run: 'lungs-0123456789ab',
+      ...{ run: 'lungs-0123456789ab', folds: null },
       device: { name: 'cpu', threads: 2, processor: 'A processor' },
       checkpoint: {
         ...{ name: 'sam-nano', inputPixels: 256, embeddingShape: [64, 16, 16] },

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -23,8 +22,8 @@ async function byStages(file: string, cacheDir: string) {
   for (const { id, image, mask, labels, split: part } of pairPatients(listing.files, dataset)) {
     const read = async (path: string) => ({ name: path.split('/').at(-1)!, bytes: await listing.read(path) });
     const files = { image: await Promise.all(image.map(read)), mask: await read(mask), labels };
-    const { bytes: volume } = await tasks.convert(files);
-    candidates.push({ patient: id, digest: createHash('sha256').update(volume).digest('hex'), split: part });
+    const { bytes: volume, voxels, labelsPresent } = await tasks.convert(files);
+    candidates.push({ patient: id, digest: voxels, labels: labelsPresent, split: part });
     const { bytes, count } = tasks.slice({ volume, setting: slices });
     const boxes = tasks.prompts({ slices: bytes, setting: prompts }).flat().length;
     counts.set(id, { slices: count, boxes });

@@ -23,10 +23,12 @@ const SNAPSHOT: Snapshot = {
     { ...stage, name: 'fine-tune', state: 'running', total: 1, startedAt: 1000 },
     { ...stage, name: 'report', state: 'pending' },
   ],
+  inner: null,
   metrics: null,
   training,
   notes: ['evaluate: waiting for a worker (6 s)'],
   silentSince: null,
+  control: null,
 };
 
 describe('the live view', () => {
@@ -39,6 +41,24 @@ describe('the live view', () => {
       `    ${bar(6)} epoch 1/4  step 5/20  loss 0.2500  1:01 left`,
       '· report    ',
       '! evaluate: waiting for a worker (6 s)',
+    ]);
+  });
+
+  it('shows of a cross-validation the fold that is at work below the folds, in its own stages', () => {
+    const [encode, tuning] = SNAPSHOT.stages;
+    const folds = { ...stage, name: 'folds', state: 'running', done: 1, total: 3, startedAt: 1000 } as const;
+    const inner = { run: 'a/fold-2', stages: [encode!, tuning!] };
+    const text = stripVTControlCharacters(renderLive({ ...SNAPSHOT, stages: [folds], inner, notes: [] }, 3500, 200));
+    assert.deepEqual(text.split('\n'), [
+      `▸ folds      ${'━'.repeat(8)}${'┄'.repeat(16)}     1/3     2.5 s`,
+      '    fold-2',
+      `    ▸ fine-tune  ${'┄'.repeat(24)}     0/1     2.5 s`,
+      `        ${'━'.repeat(6)}${'┄'.repeat(18)} epoch 1/4  step 5/20  loss 0.2500  1:01 left`,
+    ]);
+    const before = { ...SNAPSHOT, stages: [folds], inner: { ...inner, run: 'a/fold-1' } };
+    assert.deepEqual(renderPlain(before, { ...before, inner }), [
+      'fold-2 encode: 4 of 4, 0.5 s  reused (took 12.0 s)',
+      'fold-2 fine-tune: 0 of 1',
     ]);
   });
 

@@ -37,6 +37,13 @@ describe('samflow schedule', () => {
     assert.match(stderr, /^✗ --cron: found `bogus` \([^\n]*\), expected a cron expression, in UTC\..*\[USAGE\]\n$/);
   });
 
+  it('is refused for a cross-validation, which has no one model', async () => {
+    const folds = ['--set', 'split.folds=3'];
+    const { code, stderr } = await home.run('schedule', 'create', CONFIG, '--every', '1d', ...settings(1), ...folds);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /^✗ split\.folds: found a cross-validation, expected one run, .*\[CONFIG\]\n$/);
+  });
+
   it('is created once, and listed with its next time', async () => {
     assert.equal((await create(1)).code, 0);
     const again = await create(1);

@@ -24,7 +24,7 @@ export async function openDoubled(workflows: string, activities: object, slots?:
   const workers = await Promise.all(
     Object.values(QUEUES).map((taskQueue) =>
       Worker.create({
-        ...{ connection: native, taskQueue },
+        ...{ connection: native, taskQueue, maxHeartbeatThrottleInterval: 100 },
         ...(taskQueue === QUEUES.workflow ? { workflowsPath } : { activities }),
         ...(slots !== undefined && { maxConcurrentActivityTaskExecutions: slots }),
       }),

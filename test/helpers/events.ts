@@ -14,6 +14,8 @@ export interface ActivityRecord {
   readonly startedAtMs: number;
   readonly cancelRequestedAtMs: number | null;
   readonly cancelledAtMs: number | null;
+  /** However it ended. */
+  readonly endedAtMs: number | null;
   // biome-ignore lint/suspicious/noExplicitAny: a test looks into it key by key
   readonly input: any;
   // biome-ignore lint/suspicious/noExplicitAny: the same
@@ -36,16 +38,20 @@ export async function activitiesOf(handle: Handle, type?: string): Promise<Activ
       const [input] = valuesOf(scheduled.input?.payloads);
       amend(event.eventId, {
         ...{ type: scheduled.activityType!.name!, attempt: 0, lastFailure: null, startedAtMs: 0, input, result: null },
-        ...{ cancelRequestedAtMs: null, cancelledAtMs: null },
+        ...{ cancelRequestedAtMs: null, cancelledAtMs: null, endedAtMs: null },
       });
     }
     if (started) {
       const lastFailure = started.lastFailure?.message ?? null;
       amend(started.scheduledEventId, { attempt: started.attempt!, startedAtMs: timeOf(event), lastFailure });
     }
-    if (completed) amend(completed.scheduledEventId, { result: valuesOf(completed.result?.payloads)[0] });
+    if (completed) {
+      amend(completed.scheduledEventId, { result: valuesOf(completed.result?.payloads)[0], endedAtMs: timeOf(event) });
+    }
     if (requested) amend(requested.scheduledEventId, { cancelRequestedAtMs: timeOf(event) });
-    if (cancelled) amend(cancelled.scheduledEventId, { cancelledAtMs: timeOf(event) });
+    if (cancelled) {
+      amend(cancelled.scheduledEventId, { cancelledAtMs: timeOf(event), endedAtMs: timeOf(event) });
+    }
   }
   return [...records.values()].filter((record) => type === undefined || record.type === type);
 }
@@ -61,13 +67,26 @@ export async function signalsOf(handle: Handle, name: string): Promise<{ atMs: n
   });
 }
 
-/** What the server knows of an activity that is at work: its attempt and what it last told with a heartbeat. */
-// biome-ignore lint/suspicious/noExplicitAny: a test looks into it key by key
-export async function pendingOf(handle: Handle, type: string): Promise<{ attempt: number; details: any } | null> {
+export interface PendingActivity {
+  readonly attempt: number;
+  /** False while it waits for a worker. */
+  readonly isStarted: boolean;
+  /** What it last told with a heartbeat. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test looks into it key by key
+  readonly details: any;
+}
+
+/** What the server knows of an activity that is at work. */
+export async function pendingOf(handle: Handle, type: string): Promise<PendingActivity | null> {
   const { raw } = await handle.describe();
   const pending = raw.pendingActivities?.find(({ activityType }) => activityType?.name === type);
   if (!pending) return null;
-  return { attempt: pending.attempt ?? 1, details: valuesOf(pending.heartbeatDetails?.payloads)[0] ?? null };
+  // 2: a worker has it.
+  return {
+    attempt: pending.attempt ?? 1,
+    isStarted: pending.state === 2,
+    details: valuesOf(pending.heartbeatDetails?.payloads)[0] ?? null,
+  };
 }
 
 /** Everything that a message of the server's holds, as JSON, with payloads in clear. */

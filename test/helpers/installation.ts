@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Client, Connection, type WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { prepareRun } from '../../cli/config/prepare.ts';
 import { RunConfig, type RunConfigInput } from '../../contracts/config.ts';
+import type { CrossValidationInput } from '../../contracts/cross-validation.ts';
 import { WORKFLOWS } from '../../contracts/messages.ts';
 import type { PipelineInput } from '../../contracts/pipeline.ts';
 import { QUEUES } from '../../contracts/queues.ts';
@@ -14,6 +15,7 @@ import { type DevServers, startDevServers } from '../../infra/dev/servers.ts';
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { S3Store } from '../../lib/artifacts/s3-store.ts';
 import { structuresOf } from '../../lib/dataset/label-groups.ts';
+import type { crossValidateWorkflow } from '../../workflows/cross-validate.ts';
 import type { inferWorkflow } from '../../workflows/infer.ts';
 import type { pipelineWorkflow } from '../../workflows/pipeline.ts';
 import { testEnv } from './dev-servers.ts';
@@ -160,19 +162,21 @@ export class Installation {
   async startRun(
     workflowId: string,
     config: RunConfigInput,
-    { artifacts }: Bucket,
+    bucket: Bucket,
   ): Promise<WorkflowHandleWithFirstExecutionRunId<typeof pipelineWorkflow>> {
-    const { config: read, spec, settings } = await prepareRun(RunConfig.parse(config));
-    const ref = await artifacts.putJson('dataset-spec', spec);
-    const { target, labels } = read.dataset;
-    const input: PipelineInput = {
-      name: read.name,
-      target,
-      structures: structuresOf(target, labels),
-      spec: ref,
-      settings,
-    };
     return this.client.workflow.start<typeof pipelineWorkflow>(WORKFLOWS.pipeline, {
+      ...{ workflowId, taskQueue: QUEUES.workflow, args: [await inputOf(config, bucket)] },
+    });
+  }
+
+  /** The same for a configuration with folds. */
+  async startFolds(
+    workflowId: string,
+    config: RunConfigInput,
+    bucket: Bucket,
+  ): Promise<WorkflowHandleWithFirstExecutionRunId<typeof crossValidateWorkflow>> {
+    const input = (await inputOf(config, bucket)) as CrossValidationInput;
+    return this.client.workflow.start<typeof crossValidateWorkflow>(WORKFLOWS.crossValidate, {
       ...{ workflowId, taskQueue: QUEUES.workflow, args: [input] },
     });
   }
@@ -192,6 +196,13 @@ export class Installation {
     await this.#servers.stop();
     await rm(this.#stateDir, { recursive: true, force: true });
   }
+}
+
+async function inputOf(config: RunConfigInput, { artifacts }: Bucket): Promise<PipelineInput> {
+  const { config: read, spec, settings } = await prepareRun(RunConfig.parse(config));
+  const ref = await artifacts.putJson('dataset-spec', spec);
+  const { target, labels } = read.dataset;
+  return { name: read.name, target, structures: structuresOf(target, labels), spec: ref, settings };
 }
 
 /** All objects under a prefix, as text, by key. */

@@ -30,6 +30,10 @@ try {
   const mask = join(home.dir, 'mask.nii.gz');
   await save('infer', lastJson(await home.run('infer', scan, '--run', run, '-o', mask, '--json')).run);
 
+  const folds = ['--set', 'split.folds=leave-one-out'];
+  const validated = await home.run('run', 'examples/phantom.yaml', ...SETTINGS, ...folds, '--json');
+  await save('cross-validate', lastJson(validated).run);
+
   const failed = ['--set', 'split.test=5'];
   const broken = await home.run('run', 'examples/phantom.yaml', ...SETTINGS, ...failed, '--json');
   await save('pipeline-failed', lastJson(broken).run);

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { renderDetails } from '../../workflows/details.ts';
 
 const stage = { done: 0, total: 0, reused: 0, startedAt: null, seconds: null, workSeconds: 0 };
-const EMPTY = { title: 'aorta', stages: [], metrics: null, training: null, failure: null };
+const EMPTY = { title: 'aorta', stages: [], metrics: null, training: null, control: null, failure: null };
 
 describe('the details of a run in the Web UI', () => {
   it('are a table of the stages, with the training while it goes on', () => {
@@ -39,6 +39,16 @@ describe('the details of a run in the Web UI', () => {
       renderDetails({ ...EMPTY, metrics }),
       /\| zero-shot \| 0\.500 \| 0\.333 \|\n\| fine-tuned \| 0\.900 \| 0\.820 \|$/,
     );
+  });
+
+  it('say what people have asked for', () => {
+    const asked = (control: { paused: boolean; stopping: boolean; epochs: number | null }) =>
+      renderDetails({ ...EMPTY, control });
+    const nothing = { paused: false, stopping: false, epochs: null };
+    assert.match(asked({ ...nothing, paused: true }), /\*\*Paused\.\*\* Resume it by the signal `resume`/);
+    assert.match(asked({ ...nothing, stopping: true }), /The training was told to stop\./);
+    assert.match(asked({ ...nothing, epochs: 60 }), /extended to 60 epochs\./);
+    assert.equal(asked(nothing), renderDetails(EMPTY));
   });
 
   it('show texts of others as texts', () => {

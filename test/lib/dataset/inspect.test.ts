@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { tasks } from '../../../activities/tasks.ts';
 import { inspectDataset, type Listing } from '../../../lib/dataset/inspect.ts';
 import { phantomFiles } from '../../../lib/dataset/phantom.ts';
 import { splitPatients } from '../../../lib/dataset/split.ts';
-import { encodeVolume, readPatientVolume } from '../../../lib/dataset/volume-record.ts';
 import { assertRejectsWithFault } from '../../helpers/faults.ts';
 
 const listing = (files: Record<string, Uint8Array>): Listing => ({
@@ -12,7 +11,7 @@ const listing = (files: Record<string, Uint8Array>): Listing => ({
   read: async (path) => files[path]!,
 });
 const names = (...paths: string[]) => listing(Object.fromEntries(paths.map((path) => [path, new Uint8Array(0)])));
-const SPLIT = { seed: 7, val: 1, test: 1 };
+const SPLIT = { seed: 7, val: 1, test: 1, stratify: true };
 const NAMES_ONLY = { split: SPLIT, deep: false };
 
 test('a folder of DICOM slices with a mask beside it is a patient', async () => {
@@ -79,6 +78,15 @@ test('reading the scans gives geometry, foreground and the split that a run woul
   assert.deepEqual([...split!.train, ...split!.val, ...split!.test].sort(), ['0001', '0002', '0003']);
 });
 
+test('of a cross-validation it says which fold tests whom', async () => {
+  const setting = { ...SPLIT, folds: 'leave-one-out' as const };
+  const { split, folds, splitFault } = await inspectDataset(phantomListing(), { split: setting, deep: true });
+  assert.deepEqual([split, splitFault, folds!.map(({ length }) => length)], [null, null, [1, 1, 1]]);
+  assert.deepEqual(folds!.flat().sort(), ['0001', '0002', '0003']);
+  const many = await inspectDataset(phantomListing(), { split: { ...SPLIT, folds: 4 }, deep: true });
+  assert.deepEqual([many.folds, many.splitFault?.code], [null, 'SPLIT_TOO_FEW_PATIENTS']);
+});
+
 test('a broken scan is reported beside the others, and so is a split that cannot be made', async () => {
   const broken = phantomListing({ '3d_images/IMG_0002.nii.gz': phantom[1]!.bytes.slice(0, 5000) });
   const { patients, split, splitFault } = await inspectDataset(broken, { split: SPLIT, deep: true });
@@ -103,14 +111,13 @@ test('a configured data set is inspected as configured: labels, parts and faults
   await assertRejectsWithFault(inspected, 'PATIENT_FILE_MISSING');
 });
 
-test('the planned split is that of the artifacts of a run', async () => {
+test('the planned split is that of a run', async () => {
   const { split } = await inspectDataset(phantomListing(), { split: SPLIT, deep: true });
   const candidates = [];
   for (const number of [0, 1, 2]) {
     const [image, mask] = [phantom[number]!, phantom[number + 3]!].map(({ path, bytes }) => ({ name: path, bytes }));
-    const volume = encodeVolume(await readPatientVolume({ image: [image!], mask: mask!, labels: null }));
-    const digest = createHash('sha256').update(volume).digest('hex');
-    candidates.push({ patient: `000${number + 1}`, digest, split: null });
+    const { voxels, labelsPresent } = await tasks.convert({ image: [image!], mask: mask!, labels: null });
+    candidates.push({ patient: `000${number + 1}`, digest: voxels, labels: labelsPresent, split: null });
   }
   assert.deepEqual(split, splitPatients(candidates, SPLIT));
 });

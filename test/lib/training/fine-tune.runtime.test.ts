@@ -68,15 +68,91 @@ test('another seed gives other weights', async () => {
   assert.notDeepEqual(a!.weights, b!.weights);
 });
 
-test('an abort ends the run between two steps with the reason given', async () => {
+/** Runs until so many passes of the training and of the validation have begun, then aborts; gives what was kept last. */
+async function partAt(moment: number, more: Partial<FineTuneOptions>) {
   const controller = new AbortController();
-  const stopped = fineTune(
+  const signal = controller.signal;
+  let [asked, kept, reached] = [0, null as { bytes: Uint8Array; step: number } | null, 0];
+  // The signal is looked at between passes, and nowhere else.
+  signal.throwIfAborted = () => {
+    if (asked++ === moment) controller.abort(new Error('asked to stop'));
+    if (signal.aborted) throw signal.reason;
+  };
+  const parted = fineTune(
     options({
-      signal: controller.signal,
-      onStatus: ({ step }) => step === 3 && controller.abort(new Error('asked to stop')),
+      ...more,
+      signal,
+      onStatus: ({ step }) => {
+        reached = step;
+      },
+      onCheckpoint: async (bytes, step) => {
+        kept = { bytes, step };
+      },
     }),
   );
-  await assert.rejects(stopped, /asked to stop/);
+  const ended = await parted.then(
+    () => true,
+    (error) => {
+      assert.match(String(error), /asked to stop/);
+      return false;
+    },
+  );
+  return { ended, kept: kept as { bytes: Uint8Array; step: number } | null, reached };
+}
+
+const PARTINGS: [claim: string, settings: Partial<FineTuneSettings>][] = [
+  ['between steps and while an epoch is scored', {}],
+  ['between the passes of a batch', { boxesPerPass: 2 }],
+  ['between the batches of an update', { accumulate: 2 }],
+  ['between the passes of the batches of an update', { boxesPerPass: 2, accumulate: 2 }],
+];
+for (const [claim, settingsOf] of PARTINGS) {
+  test(`an abort ${claim} keeps the last whole step, and who goes on from it ends with the same bytes`, async () => {
+    const more = { settings: { ...settings, epochs: 2, checkpointEverySteps: 100, ...settingsOf } };
+    const whole = await fineTune(options(more));
+    let partings = 0;
+    for (let moment = 0; ; moment++) {
+      const { ended, kept, reached } = await partAt(moment, more);
+      if (ended) break;
+      partings += 1;
+      if (reached === 0) continue;
+      assert.ok(kept!.step >= reached, `parted at ${reached}, kept ${kept!.step}`);
+      const resumed = await fineTune(options({ ...more, resume: kept!.bytes }));
+      assert.deepEqual(resumed.weights, whole.weights);
+      assert.deepEqual(resumed.epochs, whole.epochs);
+      assert.equal(resumed.steps, whole.steps);
+    }
+    assert.ok(partings >= 8, `${partings} moments`);
+  });
+}
+
+test('a training that ends sooner or later than planned is the same training up to there', async () => {
+  const cosine = { ...settings, epochs: 3, warmupSteps: 0 };
+  const kept: { bytes: Uint8Array; epochs: number }[] = [];
+  const onCheckpoint = async (bytes: Uint8Array, _: number, epochs: number) => void kept.push({ bytes, epochs });
+  const planned = await fineTune(options({ settings: cosine }));
+  const longer = await fineTune(options({ settings: cosine, until: 5, onCheckpoint }));
+  const sooner = await fineTune(options({ settings: cosine, until: 2 }));
+  assert.deepEqual([sooner.epochs.length, planned.epochs.length, longer.epochs.length], [2, 3, 5]);
+  assert.deepEqual(longer.epochs.slice(0, 3), planned.epochs);
+  assert.deepEqual(planned.epochs.slice(0, 2), sooner.epochs);
+  // What comes after the plan goes on at its last rate.
+  const rates = longer.epochs.slice(2).map(({ learningRate }) => learningRate);
+  assert.deepEqual(
+    rates,
+    rates.map(() => cosine.learningRate / 10),
+  );
+  for (const { bytes, epochs } of kept) {
+    const resumed = await fineTune(options({ settings: cosine, until: Math.max(2, epochs), resume: bytes }));
+    const same = [sooner, planned, null, longer][Math.max(2, epochs) - 2];
+    if (same) assert.deepEqual([resumed.weights, resumed.steps], [same.weights, same.steps]);
+  }
+});
+
+test('a worker that goes keeps no step that gives no number', async () => {
+  const wild = { ...settings, learningRate: 1e30, clipNorm: 0, warmupSteps: 0 };
+  const { kept } = await partAt(3, { settings: wild });
+  assert.equal(kept, null);
 });
 
 test('a checkpoint that cannot be kept fails the run', async () => {

@@ -1,0 +1,109 @@
+import {
+  ApplicationFailure,
+  ChildWorkflowCancellationType,
+  executeChild,
+  isCancellation,
+  TemporalFailure,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { CrossValidationInput, CrossValidationResult, FoldRun } from '../contracts/cross-validation.ts';
+import { foldWorkflowId, WORKFLOWS } from '../contracts/messages.ts';
+import type { PipelineInput, PipelineResult } from '../contracts/pipeline.ts';
+import { type Board, openBoard } from './board.ts';
+import { mapBounded } from './map-bounded.ts';
+import { download, FOLDS_AT_ONCE, pool, recordRun } from './options.ts';
+import type { pipelineWorkflow } from './pipeline.ts';
+import { announce } from './search-attributes.ts';
+import { rootOf, withFailureSurfaced } from './surface-failure.ts';
+
+/**
+ * A pipeline for each fold, so that every patient is tested once by a model that never saw it, and one report over all. The folds
+ * are runs like any other; what does not depend on who trains is done by the first and found in the store by the others.
+ */
+export async function crossValidateWorkflow(input: CrossValidationInput): Promise<CrossValidationResult> {
+  const board = openBoard(`${input.name}: ${input.target}, cross-validation`, ['download', 'folds', 'pool']);
+  announce({ ...input, model: input.settings.model.checkpoint });
+  return withFailureSurfaced(board, () => crossValidate(input, board));
+}
+
+async function crossValidate(input: CrossValidationInput, board: Board): Promise<CrossValidationResult> {
+  const { name, target, spec, settings } = input;
+  const run = workflowInfo().workflowId;
+  board.begin('download', 1);
+  const { patients, fingerprint } = await board.unit('download', download({ spec }));
+  const { folds } = settings.split;
+  const results = await runFolds(input, folds === 'leave-one-out' ? patients.length : folds, board);
+
+  board.begin('pool', 1);
+  const { crossValidation, report, metrics, summaries } = await board.unit(
+    'pool',
+    pool({
+      ...{ title: name, run, target, folds: results.map(foldOf) },
+      // A name of the hub moves; what the report says must not.
+      settings: {
+        ...settings,
+        model: { ...settings.model, checkpoint: results[0]!.model.origin ?? settings.model.checkpoint },
+      },
+    }),
+  );
+  board.measured(metrics);
+  const result: CrossValidationResult = {
+    ...{ run, name, target, fingerprint, metrics, summaries, crossValidation, report },
+    stages: board.summaries(),
+    folds: results.map(({ run, split, metrics, report }) => ({ run, test: split.test, metrics, report })),
+    repairs: results[0]!.repairs,
+  };
+  await recordRun({ run, result });
+  return result;
+}
+
+/** The first fold alone: side by side with others, each would convert, slice and encode for itself. */
+async function runFolds(input: CrossValidationInput, count: number, board: Board): Promise<PipelineResult[]> {
+  const run = workflowInfo().workflowId;
+  const working: number[] = [];
+  // The one that began first has most to tell.
+  const show = (): void => board.child(working.length > 0 ? foldWorkflowId(run, working[0]!) : null);
+  const work = async (fold: number): Promise<PipelineResult> => {
+    working.push(fold);
+    show();
+    try {
+      const { result } = await board.unit('folds', runFold(input, fold, count));
+      return result;
+    } finally {
+      working.splice(working.indexOf(fold), 1);
+      show();
+    }
+  };
+  board.begin('folds', count);
+  const first = await work(0);
+  const others = Array.from({ length: count - 1 }, (_, at) => at + 1);
+  return [first, ...(await mapBounded(others, FOLDS_AT_ONCE, work))];
+}
+
+async function runFold(input: CrossValidationInput, fold: number, count: number) {
+  const { settings } = input;
+  const args: [PipelineInput] = [{ ...input, settings: { ...settings, split: { ...settings.split, fold } } }];
+  try {
+    const result = await executeChild<typeof pipelineWorkflow>(WORKFLOWS.pipeline, {
+      workflowId: foldWorkflowId(workflowInfo().workflowId, fold),
+      args,
+      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+      staticSummary: `Fold ${fold + 1} of ${count}`,
+    });
+    const { stages } = result;
+    const seconds = stages.reduce((sum, { workSeconds }) => sum + workSeconds, 0);
+    return { result, reused: stages.every(({ reused }) => reused), seconds };
+  } catch (error) {
+    if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
+    const { type, message, details } = rootOf(error);
+    throw ApplicationFailure.create({
+      ...{ type, details, nonRetryable: true, cause: error },
+      message: `Fold ${fold + 1} of ${count}: ${message}`,
+    });
+  }
+}
+
+const foldOf = ({ run, split, evaluation, report, masks }: PipelineResult): FoldRun => ({
+  ...{ run, split: split.record, evaluation, report },
+  automatic: masks.map(({ patient, overlap }) => ({ patient, overlap })),
+});
