@@ -4,27 +4,36 @@ import { fileURLToPath } from 'node:url';
 import { Fault } from '../lib/fault.ts';
 import type { Device } from '../lib/runtime/session.ts';
 
-const SCRIPT = fileURLToPath(new URL('./reference/reference.py', import.meta.url));
-/** How to get what the reference side needs. */
-const INSTALL =
-  'python3 -m venv .samflow/reference && .samflow/reference/bin/pip install -r bench/reference/requirements.txt, ' +
+/** A script of bench/reference, and what it needs installed. */
+const SIDES = {
+  engine: { script: 'reference.py', requirements: 'requirements.txt' },
+  data: { script: 'data.py', requirements: 'requirements-data.txt' },
+} as const;
+type Side = keyof typeof SIDES;
+
+/** How to get what a side needs. */
+const installing = (side: Side): string =>
+  `python3 -m venv .samflow/reference && .samflow/reference/bin/pip install -r bench/reference/${SIDES[side].requirements}, ` +
   'then set SAMFLOW_PYTHON=.samflow/reference/bin/python';
 
-/** A line of the process: see bench/reference/reference.py. */
+/** A line of the process: see bench/reference/serving.py. */
 type Answer = { readonly ready: Record<string, string> } | { readonly value: number } | { readonly error: string };
 
-/** PyTorch, Pillow and NumPy in one long-lived Python process, so that its runs and ours can take turns. */
+/** Python with what it is held against in one long-lived process, so that its runs and ours can take turns. */
 export class ReferenceProcess {
   private readonly child: ChildProcess;
   private readonly python: string;
+  private readonly side: Side;
   private readonly waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void }[] = [];
   private errors = '';
   private isReady = false;
   private ended: Error | undefined;
 
-  private constructor(python: string, threads: number, device: Device) {
+  private constructor(python: string, side: Side, threads: number, device: Device) {
     this.python = python;
-    this.child = spawn(python, [SCRIPT, String(threads), device], {
+    this.side = side;
+    const script = fileURLToPath(new URL(`./reference/${SIDES[side].script}`, import.meta.url));
+    this.child = spawn(python, [script, String(threads), device], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, OMP_NUM_THREADS: String(threads), MKL_NUM_THREADS: String(threads) },
     });
@@ -40,10 +49,10 @@ export class ReferenceProcess {
 
   /** Throws BENCH_REFERENCE where there is no Python, or not the pinned versions. */
   static async start(
-    { threads, device }: { readonly threads: number; readonly device: Device },
+    { threads, device, side = 'engine' }: { readonly threads: number; readonly device: Device; readonly side?: Side },
     python = process.env.SAMFLOW_PYTHON || 'python3',
   ): Promise<ReferenceProcess> {
-    const reference = new ReferenceProcess(python, threads, device);
+    const reference = new ReferenceProcess(python, side, threads, device);
     await reference.next();
     reference.isReady = true;
     return reference;
@@ -54,8 +63,8 @@ export class ReferenceProcess {
   }
 
   /** Does a row's work once. Gives seconds (bytes for `memory`). Throws BENCH_REFERENCE where it could not be done. */
-  async run(row: string): Promise<number> {
-    this.child.stdin!.write(`${JSON.stringify({ run: row })}\n`);
+  async run(row: string, args?: object): Promise<number> {
+    this.child.stdin!.write(`${JSON.stringify({ run: row, with: args })}\n`);
     const answer = await this.next();
     return (answer as { value: number }).value;
   }
@@ -82,9 +91,10 @@ export class ReferenceProcess {
   }
 
   private fault(found: string): Fault {
+    const { script, requirements } = SIDES[this.side];
     const [expected, fix] = this.isReady
-      ? ['an answer', 'Run bench/reference/reference.py by itself to see more']
-      : ['the versions of bench/reference/requirements.txt', `Install them: ${INSTALL}`];
+      ? ['an answer', `Run bench/reference/${script} by itself to see more`]
+      : [`the versions of bench/reference/${requirements}`, `Install them: ${installing(this.side)}`];
     return new Fault('BENCH_REFERENCE', { at: this.python, found, expected, fix });
   }
 }

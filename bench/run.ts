@@ -1,19 +1,24 @@
 import { parseArgs } from 'node:util';
 import { DeviceConfig } from '../contracts/config.ts';
 import type { Device } from '../lib/runtime/session.ts';
+import { DATA_ROWS, dataRows } from './data.ts';
 import { ENGINE_ROWS, engineRows } from './engine.ts';
 import { PARTS, type Part, pipelineRows } from './pipeline.ts';
 import { holds, printRows } from './row.ts';
 
 /**
- * `npm run bench [-- demo|overhead|engine|engine/ROW ...] [--device cpu|cuda:N] [--json]`: measures and prints each figure beside its target;
+ * `npm run bench [-- demo|overhead|engine|engine/ROW|data|data/ROW ...] [--device cpu|cuda:N] [--json]`: measures and prints each figure beside its target;
  * demo and overhead where nothing is named. Exit code 1 where one does not hold (or proves nothing), 2 on a wrong call.
  */
 const call = readCall();
 const asked = call?.positionals ?? [];
 const isPart = (word: string): word is Part => (PARTS as readonly string[]).includes(word);
-const engineNames = ENGINE_ROWS.filter((name) => asked.includes('engine') || asked.includes(`engine/${name}`));
-const known = [...PARTS, 'engine', ...ENGINE_ROWS.map((name) => `engine/${name}`)];
+const namesIn = (group: string, rows: readonly string[]) =>
+  rows.filter((name) => asked.includes(group) || asked.includes(`${group}/${name}`));
+const engineNames = namesIn('engine', ENGINE_ROWS);
+const dataNames = namesIn('data', DATA_ROWS);
+const groups = [['engine', ENGINE_ROWS] as const, ['data', DATA_ROWS] as const];
+const known = [...PARTS, ...groups.flatMap(([group, rows]) => [group, ...rows.map((name) => `${group}/${name}`)])];
 
 if (call && asked.every((word) => known.includes(word)) && DeviceConfig.safeParse(call.values.device).success) {
   const { json, device } = call.values;
@@ -22,13 +27,12 @@ if (call && asked.every((word) => known.includes(word)) && DeviceConfig.safePars
   const rows = [
     ...(parts.length > 0 ? await pipelineRows(parts, say) : []),
     ...(engineNames.length > 0 ? await engineRows(engineNames, device as Device, say) : []),
+    ...(dataNames.length > 0 ? await dataRows(dataNames, say) : []),
   ];
   console.log(json ? JSON.stringify(rows.map((row) => ({ ...row, ok: holds(row) }))) : printRows(rows));
   process.exitCode = rows.every(holds) ? 0 : 1;
 } else {
-  console.error(
-    `usage: npm run bench [-- ${PARTS.join('|')}|engine|engine/${ENGINE_ROWS.join('|engine/')}] [--device cpu|cuda:N] [--json]`,
-  );
+  console.error(`usage: npm run bench [-- ${known.join('|')}] [--device cpu|cuda:N] [--json]`);
   process.exitCode = 2;
 }
 

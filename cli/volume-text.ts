@@ -5,7 +5,22 @@ import type { VolumeFacts } from '../lib/volume/inspect.ts';
 const number = (value: number): string => String(Number(value.toPrecision(6)));
 
 export function renderVolume(path: string, facts: VolumeFacts): string {
-  const { kind, shape, datatype, byteOrder, zooms, axcodes, affine, min, max, mean, sliceAxis, labels, notes } = facts;
+  const {
+    kind,
+    shape,
+    datatype,
+    byteOrder,
+    zooms,
+    axcodes,
+    affine,
+    min,
+    max,
+    mean,
+    sliceAxis,
+    labels,
+    segments,
+    notes,
+  } = facts;
   const axis = (at: number): string => `array axis ${at} (${shape[at]} slices)`;
   const rows: [string, string][] = [
     ['kind', kind],
@@ -26,6 +41,7 @@ export function renderVolume(path: string, facts: VolumeFacts): string {
     ['sagittal', axis(sliceAxis.sagittal)],
   ];
   if (labels) rows.push(['labels', labels.map(({ value, voxels }) => `${value} (${voxels})`).join(', ')]);
+  if (segments) rows.push(['segments', segments.map(({ number, label }) => `${number} ${label}`.trim()).join(', ')]);
   return [
     pc.bold(basename(path)),
     ...rows.map(([name, value]) => `  ${name.padEnd(10)}  ${value}`),

@@ -103,7 +103,7 @@ export function layOutSafetensors(
 }
 
 /**
- * Same tensors and metadata, same bytes; laid out by `layOutSafetensors`.
+ * Same tensors and metadata, same bytes; laid out by `layOutSafetensors`. Arrays of `allocateSafetensors` are not copied.
  * @throws RangeError where data and shape disagree or a name stands twice: a bug of the caller, not a user's input.
  */
 export function encodeSafetensors(
@@ -113,16 +113,54 @@ export function encodeSafetensors(
   const byName = [...tensors];
   const sources = new Map(byName);
   const layout = layOutSafetensors(byName, metadata);
-  const file = new Uint8Array(layout.bytes);
+  const file = inPlace(layout, sources) ?? new Uint8Array(layout.bytes);
   file.set(layout.header);
   for (const { name, from, bytes } of layout.order) {
     const { dtype, shape, data } = sources.get(name)!;
     if (data.byteLength !== bytes) {
       throw new RangeError(`tensor ${name}: ${dtype} [${shape}] needs ${bytes} bytes, has ${data.byteLength}`);
     }
+    if (data.buffer === file.buffer) continue;
     file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), from);
   }
   return file;
+}
+
+/** Files that were allocated and not yet encoded. */
+const allocated = new WeakSet<ArrayBufferLike>();
+
+/**
+ * Room for tensors where they will lie in their file: `encodeSafetensors` of these very arrays, with this metadata, takes the
+ * room for the file and copies nothing. It does so once: whoever changes an array afterwards changes the file.
+ * Zeros at first.
+ */
+export function allocateSafetensors(
+  tensors: readonly (readonly [string, { readonly dtype: DType; readonly shape: readonly number[] }])[],
+  metadata: Record<string, string> = {},
+): Map<string, SafeTensor> {
+  const { order, bytes } = layOutSafetensors(tensors, metadata);
+  const { buffer } = new Uint8Array(bytes);
+  allocated.add(buffer);
+  const places = new Map(order.map((place) => [place.name, place]));
+  return new Map(
+    tensors.map(([name, { dtype, shape }]) => {
+      const { from, bytes: length } = places.get(name)!;
+      return [name, { dtype, shape: [...shape], data: new Uint8Array(buffer, from, length) }];
+    }),
+  );
+}
+
+/** The file that the tensors lie in as they should; null where they do not. */
+function inPlace({ order, bytes }: SafetensorsLayout, sources: ReadonlyMap<string, TensorSource>): Uint8Array | null {
+  const buffer = sources.get(order[0]?.name ?? '')?.data.buffer;
+  if (!buffer || !allocated.has(buffer) || buffer.byteLength !== bytes) return null;
+  const isThere = order.every(({ name, from, bytes: length }) => {
+    const { data } = sources.get(name)!;
+    return data.buffer === buffer && data.byteOffset === from && data.byteLength === length;
+  });
+  if (!isThere) return null;
+  allocated.delete(buffer);
+  return new Uint8Array(buffer);
 }
 
 /**

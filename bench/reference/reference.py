@@ -1,51 +1,22 @@
 """The reference side of `npm run bench -- engine`: Hugging Face SamModel in PyTorch, Pillow and NumPy.
 
-A long-lived process. The first line that it writes is {"ready": versions}; from then on each line {"run": row} that it
-reads makes that row's work once and is answered by {"value": seconds} (bytes for `memory`) or {"error": reason}. What a row
-needs is made, and the work done once, when the row is first asked for.
+A long-lived process (serving.py), which answers in seconds, and `memory` in bytes.
 
     python reference.py THREADS [DEVICE]
 
 DEVICE is cpu (the default) or cuda:N; `resize` and `memory` are about the processor whatever it is.
 """
 
-import importlib.metadata
-import json
 import pathlib
 import sys
-import time
 
-ANSWERS = sys.stdout
-# What libraries print must not come between the answers.
-sys.stdout = sys.stderr
+from serving import seconds_of as timed, serve
 
 EMBEDDING = (256, 64, 64)
 MASK = (1, 256, 256)
 IMAGE_SIDE = 1024
 # Mean and standard deviation of each channel.
 IMAGENET = ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))
-
-
-def answer(line):
-    ANSWERS.write(json.dumps(line) + "\n")
-    ANSWERS.flush()
-
-
-def required_versions():
-    lines = pathlib.Path(__file__).with_name("requirements.txt").read_text().splitlines()
-    return dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
-
-
-def version_problem():
-    """A sentence about the first package that is absent or of another version, or None."""
-    for package, required in required_versions().items():
-        try:
-            found = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            return f"{package} is not installed"
-        if found.split("+")[0] != required:
-            return f"{package} is {found}, not {required}"
-    return None
 
 
 DEVICE = sys.argv[2] if len(sys.argv) > 2 else "cpu"
@@ -86,11 +57,7 @@ class Models:
 
 
 def seconds_of(work):
-    settle()
-    started = time.perf_counter()
-    work()
-    settle()
-    return time.perf_counter() - started
+    return timed(work, settle)
 
 
 def boxes(images, per_image):
@@ -201,24 +168,10 @@ ROWS = {
 }
 
 
-def main(threads):
-    problem = version_problem()
-    if problem:
-        answer({"error": problem})
-        return
+def start(threads):
     import torch
 
     torch.set_num_threads(threads)
-    answer({"ready": required_versions()})
-    ready = {}
-    for line in sys.stdin:
-        row = json.loads(line)["run"]
-        try:
-            if row not in ready:
-                ready[row] = ROWS[row]()
-            answer({"value": ready[row]()})
-        except Exception as error:
-            answer({"error": f"{type(error).__name__}: {error}"})
 
 
-main(int(sys.argv[1]))
+serve(ROWS, "requirements.txt", start)

@@ -75,7 +75,7 @@ function missing(at: string, wanted: string, found = 0): Fault {
   return new Fault('PATIENT_FILE_MISSING', {
     at,
     found: found === 0 ? `nothing named ${posix.basename(wanted)}` : `${found} files in ${posix.basename(wanted)}`,
-    expected: at.endsWith('mask') ? 'one NIfTI file' : 'a NIfTI file or a DICOM folder',
+    expected: at.endsWith('mask') ? 'one NIfTI file or DICOM segmentation' : 'a NIfTI file or a DICOM folder',
     fix: 'Correct the path; it is relative to the source',
   });
 }

@@ -1,5 +1,5 @@
 import { Fault } from '../fault.ts';
-import { decodeSafetensors, encodeSafetensors, i32, u8 } from '../safetensors.ts';
+import { allocateSafetensors, decodeSafetensors, encodeSafetensors, i32, u8 } from '../safetensors.ts';
 import type { SliceStack } from './slices.ts';
 
 /** Artifact `slices`: the stacks of one patient. */
@@ -10,16 +10,41 @@ const FORMAT = 'samflow-slices-2';
  * [N, H, W]. Same stacks, same bytes.
  */
 export function encodeSlices(stacks: readonly SliceStack[]): Uint8Array {
-  const tensors = stacks.flatMap(({ pixels, masks, index, height, width, axis }) => {
-    const shape = [index.length, height, width];
-    return [
-      [`${axis}.pixels`, { dtype: 'U8', shape, data: pixels }] as const,
-      [`${axis}.index`, { dtype: 'I32', shape: [index.length], data: index }] as const,
-      ...(masks ? [[`${axis}.masks`, { dtype: 'U8', shape, data: masks }] as const] : []),
-    ];
+  const tensors = stacks.flatMap((stack) =>
+    tensorsOf(stack, stack.masks !== null).map(
+      ([name, kind, tensor]) => [name, { ...tensor, data: stack[kind]! }] as const,
+    ),
+  );
+  return encodeSafetensors(tensors, metadataOf(stacks));
+}
+
+/** What a stack is before its pixels are there. */
+export type StackFacts = Omit<SliceStack, 'pixels' | 'masks'>;
+
+/** Stacks of zeros where they will lie in the artifact: encoding them, when they are filled, copies nothing. */
+export function roomForStacks(stacks: readonly StackFacts[], masked: boolean): SliceStack[] {
+  const tensors = stacks.flatMap((stack) =>
+    tensorsOf(stack, masked).map(([name, , tensor]) => [name, tensor] as const),
+  );
+  const room = allocateSafetensors(tensors, metadataOf(stacks));
+  return stacks.map((stack) => {
+    const index = i32(room.get(`${stack.axis}.index`)!);
+    index.set(stack.index);
+    const masks = masked ? u8(room.get(`${stack.axis}.masks`)!) : null;
+    return { ...stack, index, pixels: u8(room.get(`${stack.axis}.pixels`)!), masks };
   });
+}
+
+function tensorsOf({ axis, index, height, width }: StackFacts, masked: boolean) {
+  const shape = [index.length, height, width];
+  const pixels = [`${axis}.pixels`, 'pixels', { dtype: 'U8', shape }] as const;
+  const places = [`${axis}.index`, 'index', { dtype: 'I32', shape: [index.length] }] as const;
+  return masked ? [pixels, places, [`${axis}.masks`, 'masks', { dtype: 'U8', shape }] as const] : [pixels, places];
+}
+
+function metadataOf(stacks: readonly StackFacts[]) {
   const facts = stacks.map(({ axis, total, window, pixelMm }) => ({ axis, total, window, pixelMm }));
-  return encodeSafetensors(tensors, { format: FORMAT, stacks: JSON.stringify(facts) });
+  return { format: FORMAT, stacks: JSON.stringify(facts) };
 }
 
 /** The inverse of `encodeSlices`. Fault SLICES_FORMAT for other bytes. */

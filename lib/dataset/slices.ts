@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { greyOf, type WindowRange, type WindowSetting, windowRange } from '../volume/intensity.ts';
 import { chooseSlices, refuseEmpty, type SliceFilter } from './choose-slices.ts';
+import { cutGreys, cutMask, INT16_ZERO } from './cut-greys.ts';
 import { cutSlice, foregroundCounts, type Plane, pasteSlice, planeOf, SLICE_AXES, type SliceAxis } from './planes.ts';
 import { resampleLinear, resampleNearest } from './resample.ts';
+import { roomForStacks } from './slices-record.ts';
 import type { PatientVolume } from './volume-record.ts';
 
 export type { SliceAxis } from './planes.ts';
@@ -79,10 +81,11 @@ export function sliceVolume(
   const chosen = all || !volume.mask ? planes.map(({ total }) => allSlices(total)) : choose(volume, planes, setting);
   const window = windowRange(setting.window, volume.image);
   const grey = greyTable(volume.image, window);
-  return planes.flatMap((plane, at) => {
-    const index = chosen[at]!;
-    return index.length === 0 ? [] : [{ ...cutStack(volume, plane, index, setting, window, grey), window }];
-  });
+  const kept = planes.flatMap((plane, at) => (chosen[at]!.length > 0 ? [{ plane, index: chosen[at]! }] : []));
+  const facts = kept.map(({ plane, index }) => ({ ...factsOf(volume, plane, setting), index, window }));
+  const stacks = roomForStacks(facts, volume.mask !== null);
+  for (const [at, stack] of stacks.entries()) cutStack(volume, kept[at]!.plane, stack, grey);
+  return stacks;
 }
 
 function choose(volume: PatientVolume, planes: readonly Plane[], setting: SlicesSetting): Int32Array[] {
@@ -93,39 +96,36 @@ function choose(volume: PatientVolume, planes: readonly Plane[], setting: Slices
 
 const allSlices = (total: number) => Int32Array.from({ length: total }, (_, index) => index);
 
-function cutStack(
-  volume: PatientVolume,
-  plane: Plane,
-  index: Int32Array,
-  { pixels: pixelSize }: SlicesSetting,
-  window: WindowRange,
-  grey: Uint8Array | null,
-): Omit<SliceStack, 'window'> {
+function factsOf({ spacingMm }: PatientVolume, plane: Plane, { pixels }: SlicesSetting) {
   const scanned = [plane.height, plane.width] as const;
-  const scannedMm = [volume.spacingMm[plane.row]!, volume.spacingMm[plane.column]!] as const;
-  const [height, width] = sizeOf(scanned, scannedMm, pixelSize);
+  const scannedMm = [spacingMm[plane.row]!, spacingMm[plane.column]!] as const;
+  const [height, width] = sizeOf(scanned, scannedMm, pixels);
+  const pixelMm = [(scannedMm[0] * scanned[0]) / height, (scannedMm[1] * scanned[1]) / width] as const;
+  return { height, width, total: plane.total, axis: plane.axis, pixelMm };
+}
+
+/** Fills a stack, slice by slice. */
+function cutStack(volume: PatientVolume, plane: Plane, stack: SliceStack, grey: Uint8Array | null): void {
+  const { pixels, masks, height, width, window } = stack;
+  const scanned = [plane.height, plane.width] as const;
   const isScanned = height === scanned[0] && width === scanned[1];
   const area = height * width;
-  const pixels = new Uint8Array(index.length * area);
-  const masks = volume.mask ? new Uint8Array(index.length * area) : null;
   const values = new Float32Array(scanned[0] * scanned[1]);
   const labels = new Uint8Array(values.length);
-  index.forEach((position, row) => {
-    const target = pixels.subarray(row * area, (row + 1) * area);
-    if (isScanned && grey) {
-      cutSlice(plane, volume.image, position, values);
-      for (let pixel = 0; pixel < area; pixel += 1) target[pixel] = grey[values[pixel]! + INT16_ZERO]!;
-    } else {
+  stack.index.forEach((position, row) => {
+    if (isScanned && grey) cutGreys(plane, volume.image as Int16Array, grey, position, pixels, row * area);
+    else {
       cutSlice(plane, volume.image, position, values);
       const resampled = isScanned ? values : resampleLinear(values, scanned, [height, width]);
-      for (let pixel = 0; pixel < area; pixel += 1) target[pixel] = greyOf(resampled[pixel]!, window);
+      for (let pixel = 0; pixel < area; pixel += 1) pixels[row * area + pixel] = greyOf(resampled[pixel]!, window);
     }
     if (!masks) return;
-    cutSlice(plane, volume.mask!, position, labels);
-    masks.set(resampleNearest(labels, scanned, [height, width]), row * area);
+    if (isScanned) cutMask(plane, volume.mask!, position, masks, row * area);
+    else {
+      cutSlice(plane, volume.mask!, position, labels);
+      masks.set(resampleNearest(labels, scanned, [height, width]), row * area);
+    }
   });
-  const pixelMm = [(scannedMm[0] * scanned[0]) / height, (scannedMm[1] * scanned[1]) / width] as const;
-  return { pixels, masks, index, height, width, total: plane.total, axis: plane.axis, pixelMm };
 }
 
 /** Of slices whose pixels have the size that is asked for, or the nearest that fills the slice. */
@@ -139,8 +139,6 @@ function sizeOf(
   const size = (side: 0 | 1) => Math.max(1, Math.round((scanned[side] * scannedMm[side]) / mm));
   return [size(0), size(1)];
 }
-
-const INT16_ZERO = 32768;
 
 /** Grey of every int16 value, where a division per voxel would cost more than the rest; null for other voxels. */
 function greyTable(image: PatientVolume['image'], window: WindowRange): Uint8Array | null {

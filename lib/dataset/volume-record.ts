@@ -1,12 +1,14 @@
 import { Fault } from '../fault.ts';
-import { decodeSafetensors, encodeSafetensors, f32, i16, u8 } from '../safetensors.ts';
+import { allocateSafetensors, decodeSafetensors, encodeSafetensors, f32, i16, u8 } from '../safetensors.ts';
 import { type Affine, affineOfRows, affineRows, type Shape3, voxelSizesMm } from '../volume/affine.ts';
-import { looksLikeDicom, readDicomSeries } from '../volume/dicom.ts';
-import { replaceNonFinite } from '../volume/finite.ts';
-import { asVolume3, type NiftiPlace, readNifti, type VoxelArray } from '../volume/nifti.ts';
-import { axisCodes, canonicalAffine, canonicalShape, orientationOf, toCanonical } from '../volume/orientation.ts';
-import { alignMask, type MaskSource } from './align-mask.ts';
+import { looksLikeDicom } from '../volume/dicom.ts';
+import { asVolume3, type NiftiPlace, readNifti } from '../volume/nifti.ts';
+import { canonicalAffine, canonicalShape, orientationOf } from '../volume/orientation.ts';
+import { release } from '../volume/release.ts';
+import { alignMask, type CanonicalGrid, type MaskSource } from './align-mask.ts';
 import type { LabelGroups } from './label-groups.ts';
+import { openScan } from './read-scan.ts';
+import { readSegMask } from './seg-mask.ts';
 
 /** The scan's own grid, as its file has it: where a mask must go back to. */
 export interface NativeGeometry {
@@ -51,81 +53,54 @@ export interface PatientFiles {
   readonly labels: LabelGroups;
 }
 
-/** A scan as its reader gives it, in native voxel order. */
-interface NativeScan {
-  readonly voxels: VoxelArray;
-  readonly shape3: Shape3;
-  readonly native: NativeGeometry;
-  readonly notes: readonly string[];
-}
-
 /**
  * Reads one patient: the scan, onto the canonical grid, and the mask, which must lie on the same grid.
- * Faults: those of the readers, and VOLUME_NO_VALUES, MASK_SHAPE, MASK_AFFINE, MASK_NOT_LABELS, MASK_EMPTY.
+ * Faults: those of the readers, of `readSegMask` and of `alignMask`, and VOLUME_NO_VALUES.
  */
 export async function readPatientVolume({ image, mask, labels }: PatientFiles): Promise<PatientVolume> {
-  const scan = await readScan(image);
+  const scan = await openScan(image);
   const orientation = orientationOf(scan.native.voxelToWorld);
   const shape = canonicalShape(scan.shape3, orientation);
   const voxelToWorld = canonicalAffine(scan.native.voxelToWorld, scan.shape3, orientation);
-  const { voxels: finite, replaced } = replaceNonFinite(scan.voxels, image[0]!.name);
-  const repairs = [...scan.notes];
-  if (replaced > 0) {
-    repairs.push(
-      `${replaced} voxels were NaN or infinite and took the nearest finite value of the scan (NaN: the smallest)`,
-    );
+  const aligned = mask && (await readAligned(mask, { image, labels }, { shape, voxelToWorld }));
+  const facts = { voxelToWorld, native: scan.native, repairs: [...scan.notes, ...(aligned?.repairs ?? [])] };
+  // Where they will lie in the artifact: encoding such a volume copies nothing.
+  const room = allocateSafetensors(tensorsOf(shape, scan.dtype, aligned !== null), metadataOf(facts));
+  const [imageRoom, maskRoom] = [room.get('image')!, room.get('mask')];
+  if (maskRoom) {
+    u8(maskRoom).set(aligned!.mask);
+    release(aligned!.mask);
   }
-  const target = fitsInt16(finite) ? new Int16Array(finite.length) : new Float32Array(finite.length);
-  const aligned = mask ? alignMask(readMask(mask), { shape, voxelToWorld }, labels) : null;
+  const voxels = scan.dtype === 'I16' ? i16(imageRoom) : f32(imageRoom);
+  const late = await scan.fill(voxels, orientation);
   return {
-    shape,
-    image: toCanonical(finite, scan.shape3, orientation, target),
-    mask: aligned?.mask ?? null,
-    voxelToWorld,
-    spacingMm: voxelSizesMm(voxelToWorld),
-    native: scan.native,
-    repairs: [...repairs, ...(aligned?.repairs ?? [])],
+    ...{ shape, voxelToWorld, native: scan.native, spacingMm: voxelSizesMm(voxelToWorld) },
+    ...{ image: voxels, mask: maskRoom ? u8(maskRoom) : null },
+    repairs: [...scan.notes, ...late, ...(aligned?.repairs ?? [])],
   };
 }
 
-async function readScan(files: readonly NamedBytes[]): Promise<NativeScan> {
-  const [first] = files;
-  if (!first) throw new RangeError('a patient needs at least one image file');
-  if (files.length > 1 || looksLikeDicom(first.bytes)) {
-    const series = await readDicomSeries(files);
-    const { shape, voxelToWorld, datatype } = series;
-    const codes = { qformCode: 1, sformCode: 1, axisCodes: axisCodes(orientationOf(voxelToWorld)) };
-    const native: NativeGeometry = { kind: 'dicom', shape, voxelToWorld, datatype, ...codes };
-    return { voxels: series.voxels, shape3: shape, native, notes: series.notes };
-  }
-  const nifti = asVolume3(readNifti(first.bytes, first.name));
-  const { voxelToWorld, datatype, qformCode, sformCode, place } = nifti;
-  const native: NativeGeometry = {
-    kind: 'nifti',
-    shape: [...nifti.shape],
-    voxelToWorld,
-    axisCodes: axisCodes(orientationOf(voxelToWorld)),
-    datatype,
-    qformCode,
-    sformCode,
-    place,
-  };
-  return { voxels: nifti.voxels, shape3: nifti.shape3, native, notes: nifti.notes };
+/** What it holds on the way is gone when the scan's voxels come. */
+async function readAligned(
+  mask: NamedBytes,
+  files: Pick<PatientFiles, 'image' | 'labels'>,
+  grid: CanonicalGrid,
+): Promise<{ mask: Uint8Array; repairs: string[] }> {
+  const source = await readMask(mask, files, grid);
+  const aligned = alignMask(source, grid, files.labels);
+  release(source.voxels);
+  return aligned;
 }
 
-function readMask({ name, bytes }: NamedBytes): MaskSource {
+async function readMask(
+  mask: NamedBytes,
+  { image, labels }: Pick<PatientFiles, 'image' | 'labels'>,
+  grid: CanonicalGrid,
+): Promise<MaskSource> {
+  const { name, bytes } = mask;
+  if (looksLikeDicom(bytes)) return readSegMask(mask, image, grid, labels ? labels.flat() : null);
   const { voxels, shape3, voxelToWorld } = asVolume3(readNifti(bytes, name));
   return { name, voxels, shape: shape3, voxelToWorld };
-}
-
-/** Whether every value is a whole number that int16 holds: then half the memory says the same. */
-function fitsInt16(voxels: VoxelArray): boolean {
-  if (voxels instanceof Int16Array || voxels instanceof Uint8Array || voxels instanceof Int8Array) return true;
-  for (let index = 0; index < voxels.length; index += 1) {
-    const value = voxels[index]!;
-    if (value !== (value << 16) >> 16) return false;
-  }
-  return true;
 }
 
 // Artifact `volume` ------------------------------------------------------------------------------------------------
@@ -135,23 +110,28 @@ const FORMAT = 'samflow-volume-2';
 
 /** safetensors: `image` I16 or F32 [Z, Y, X], `mask` U8 [Z, Y, X]; geometry in the metadata. Same volume, same bytes. */
 export function encodeVolume(volume: PatientVolume): Uint8Array {
-  const { image, mask, native, repairs } = volume;
-  const shape = [...volume.shape].reverse();
+  const { shape, image, mask } = volume;
   const dtype = image instanceof Int16Array ? 'I16' : 'F32';
+  const data = { image, mask: mask! };
   return encodeSafetensors(
-    [
-      ['image', { dtype, shape, data: image }] as const,
-      ...(mask ? [['mask', { dtype: 'U8', shape, data: mask }] as const] : []),
-    ],
-    {
-      format: FORMAT,
-      geometry: JSON.stringify({
-        voxelToWorld: affineRows(volume.voxelToWorld),
-        native: { ...native, voxelToWorld: affineRows(native.voxelToWorld) },
-        repairs,
-      }),
-    },
+    tensorsOf(shape, dtype, mask !== null).map(([name, tensor]) => [name, { ...tensor, data: data[name] }] as const),
+    metadataOf(volume),
   );
+}
+
+function tensorsOf(shape: Readonly<Shape3>, dtype: 'I16' | 'F32', masked: boolean) {
+  const size = [...shape].reverse();
+  const image = ['image', { dtype, shape: size }] as const;
+  return masked ? [image, ['mask', { dtype: 'U8', shape: size }] as const] : [image];
+}
+
+function metadataOf({ voxelToWorld, native, repairs }: Pick<PatientVolume, 'voxelToWorld' | 'native' | 'repairs'>) {
+  const geometry = JSON.stringify({
+    voxelToWorld: affineRows(voxelToWorld),
+    native: { ...native, voxelToWorld: affineRows(native.voxelToWorld) },
+    repairs,
+  });
+  return { format: FORMAT, geometry };
 }
 
 /** The inverse of `encodeVolume`. Fault VOLUME_FORMAT for other bytes. */

@@ -19,27 +19,32 @@ export const isEnhancedCt = (data: DataSet) => ENHANCED_CT.has(data.string('x000
 
 const SHARED_GROUPS = 'x52009229';
 const FRAME_GROUPS = 'x52009230';
-const PLANE_POSITION = 'x00209113';
-const PLANE_ORIENTATION = 'x00209116';
-const PIXEL_MEASURES = 'x00289110';
+export const PLANE_POSITION = 'x00209113';
+export const PLANE_ORIENTATION = 'x00209116';
+export const PIXEL_MEASURES = 'x00289110';
+export const SEGMENT_IDENTIFICATION = 'x0062000a';
 const PIXEL_VALUES = 'x00289145';
 
 /** For each frame; null where the file has not one group for each. */
 export function frameGroups(data: DataSet, frames: number): FrameGroups[] | null {
   if (!isEnhancedCt(data)) return [{ plane: data, orientation: data, measures: data, values: data }];
-  const own = items(data, FRAME_GROUPS);
-  if (own.length !== frames) return null;
-  const shared = items(data, SHARED_GROUPS)[0];
-  return own.map((frame) => {
-    const group = (tag: string) => items(frame, tag)[0] ?? items(shared, tag)[0] ?? null;
-    return {
+  return (
+    functionalGroups(data, frames)?.map((group) => ({
       plane: group(PLANE_POSITION),
       orientation: group(PLANE_ORIENTATION),
       measures: group(PIXEL_MEASURES),
       values: group(PIXEL_VALUES),
-    };
-  });
+    })) ?? null
+  );
 }
 
-const items = (data: DataSet | undefined, sequence: string): DataSet[] =>
+/** For each frame the item of a functional group's sequence: the frame's own, or that of all. Null as above. */
+export function functionalGroups(data: DataSet, frames: number): ((sequence: string) => DataSet | null)[] | null {
+  const own = items(data, FRAME_GROUPS);
+  if (own.length !== frames) return null;
+  const shared = items(data, SHARED_GROUPS)[0];
+  return own.map((frame) => (sequence) => items(frame, sequence)[0] ?? items(shared, sequence)[0] ?? null);
+}
+
+export const items = (data: DataSet | undefined, sequence: string): DataSet[] =>
   (data?.elements[sequence]?.items ?? []).flatMap(({ dataSet }) => (dataSet ? [dataSet] : []));

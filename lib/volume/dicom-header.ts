@@ -1,16 +1,19 @@
-import dicomParser, { type DataSet } from 'dicom-parser';
+import type { DataSet } from 'dicom-parser';
 import { Fault } from '../fault.ts';
-import type { Vector3 } from './affine.ts';
 import { numbers, positive } from './dicom-elements.ts';
 import { type FrameGroups, frameGroups, isEnhancedCt } from './dicom-frames.ts';
-import { type FramePixels, framePixels, isReadSyntax, type PixelLayout } from './dicom-pixels.ts';
+import { damaged, parseDicomFile } from './dicom-parse.ts';
+import { type FramePixels, framePixels, type PixelLayout } from './dicom-pixels.ts';
+import { type Plane, readPlane, readSpacing } from './dicom-plane.ts';
+
+export { looksLikeDicom } from './dicom-parse.ts';
 
 /**
  * What samflow needs to know of one DICOM slice before it lets the decoder loose: the decoder (GDCM) fills cut-off pixels
  * with zeros, stacks mixed series and takes a missing position for the origin, all without a word. Only the tags below are
  * read; nothing that names a person is looked at.
  */
-export interface DicomHeader {
+export interface DicomHeader extends Plane {
   /** Of the file, as `nameDicomFiles` has it; with the frame where there are several. */
   readonly name: string;
   /** Empty where the UIDs were removed, as in anonymised data. */
@@ -19,18 +22,9 @@ export interface DicomHeader {
   readonly columns: number;
   /** Distance between neighbouring rows and between neighbouring columns. */
   readonly pixelSpacingMm: readonly [row: number, column: number];
-  /** Centre of the first pixel, LPS. */
-  readonly positionLpsMm: Vector3;
-  /** Direction in which the column index grows along a row, and the row index along a column; unit vectors, LPS. */
-  readonly rowDirectionLps: Vector3;
-  readonly columnDirectionLps: Vector3;
   /** For a series of one slice, where positions say nothing about its thickness. */
   readonly sliceThicknessMm: number | null;
   readonly rescale: readonly [slope: number, intercept: number];
-}
-
-export function looksLikeDicom(bytes: Uint8Array): boolean {
-  return bytes.length >= 132 && String.fromCharCode(...bytes.subarray(128, 132)) === 'DICM';
 }
 
 export interface DicomFrame {
@@ -44,7 +38,7 @@ export interface DicomFrame {
  * DICOM_PIXELS_TRUNCATED, DICOM_NO_POSITION, DICOM_ORIENTATION, DICOM_NO_SPACING, DICOM_RESCALE.
  */
 export function parseDicomFrames(bytes: Uint8Array, name: string): DicomFrame[] {
-  const data = parse(bytes, name);
+  const data = parseDicomFile(bytes, name);
   try {
     return readFrames(data, name);
   } catch (error) {
@@ -93,29 +87,6 @@ function readHeader(data: DataSet, groups: FrameGroups, { rows, columns }: Pixel
   };
 }
 
-function parse(bytes: Uint8Array, name: string): DataSet {
-  if (!looksLikeDicom(bytes)) {
-    throw fault('DICOM_FORMAT', name, 'a file without the DICOM mark', 'DICOM Part 10', 'Leave other files out');
-  }
-  // Refuses deflated files before a byte of them is inflated.
-  const inflater = () => {
-    throw transferSyntaxFault(name, 'deflated');
-  };
-  try {
-    const data = dicomParser.parseDicom(bytes, { untilTag: 'x7fe00010', inflater });
-    const syntax = data.string('x00020010') ?? '';
-    if (!isReadSyntax(syntax)) throw transferSyntaxFault(name, syntax);
-    return data;
-  } catch (error) {
-    if (error instanceof Fault) throw error;
-    // Without the parser's own error, which is kept with a failed run: it may quote what stands in the header.
-    throw damaged(name);
-  }
-}
-
-const damaged = (name: string) =>
-  fault('DICOM_FORMAT', name, 'a damaged or cut-off file', 'DICOM Part 10', 'Fetch or export the series again');
-
 function checkKind(data: DataSet, name: string): void {
   if ((data.uint16('x00280002') ?? 1) !== 1) {
     throw fault('DICOM_COLOUR', name, 'a colour image', 'one value per pixel', 'Use the original series');
@@ -154,45 +125,6 @@ function readBits(data: DataSet, name: string): Pick<PixelLayout, 'bitsAllocated
   throw fault('DICOM_BITS', name, found, 'the lower bits of 8, 16 or 32', 'Fetch or export the series again');
 }
 
-function readSpacing(data: DataSet | null, name: string): [number, number] {
-  const [row, column] = numbers(data, 'x00280030').map(positive);
-  if (row && column) return [row, column];
-  throw fault('DICOM_NO_SPACING', name, 'no valid PixelSpacing', 'two sizes above zero', 'Use the original series');
-}
-
-function readPlane(plane: DataSet | null, orientation: DataSet | null, name: string) {
-  const position = numbers(plane, 'x00200032');
-  const cosines = numbers(orientation, 'x00200037');
-  if (position.length !== 3 || cosines.length !== 6 || ![...position, ...cosines].every(Number.isFinite)) {
-    throw fault(
-      'DICOM_NO_POSITION',
-      name,
-      'no ImagePositionPatient or ImageOrientationPatient',
-      'both: without them nobody knows where the slice lies',
-      'Use the original series',
-    );
-  }
-  const [x, y] = [cosines.slice(0, 3), cosines.slice(3)] as [number[], number[]];
-  const dot = (a: number[], b: number[]) => a.reduce((sum, value, axis) => sum + value * b[axis]!, 0);
-  const errors = [dot(x, x) - 1, dot(y, y) - 1, dot(x, y)];
-  if (errors.some((error) => Math.abs(error) > 1e-3)) {
-    throw fault(
-      'DICOM_ORIENTATION',
-      name,
-      `direction cosines ${cosines.join(' ')}`,
-      'two unit vectors at right angles',
-      'Use the original series',
-    );
-  }
-  // Cosines are written with a few decimals: back to unit length, so that spacing stays spacing.
-  const unit = (v: number[]) => v.map((value) => value / Math.sqrt(dot(v, v))) as [number, number, number];
-  return {
-    positionLpsMm: position as [number, number, number],
-    rowDirectionLps: unit(x),
-    columnDirectionLps: unit(y),
-  };
-}
-
 function readRescale(data: DataSet | null, name: string): [number, number] {
   const refuse = (found: string) => fault('DICOM_RESCALE', name, found, 'finite numbers', 'Use the original series');
   if (data?.elements.x00283000) throw refuse('a look-up table instead of slope and intercept');
@@ -207,12 +139,3 @@ const fault = (code: string, at: string, found: string, expected: string, fix: s
 
 /** A header's own words, cut to what such a field can hold: a damaged one may hold anything. */
 const shown = (text: string) => (/^[A-Z0-9 _.]{1,64}$/.test(text) ? text : 'unreadable');
-
-const transferSyntaxFault = (at: string, syntax: string) =>
-  fault(
-    'DICOM_TRANSFER_SYNTAX',
-    at,
-    `transfer syntax ${syntax === 'deflated' ? syntax : /^[0-9.]{1,64}$/.test(syntax) ? syntax : 'unknown'}`,
-    'uncompressed, RLE, JPEG, JPEG-LS or JPEG 2000',
-    'Convert the series, e.g. with gdcmconv',
-  );

@@ -1,6 +1,7 @@
 import { Fault } from '../fault.ts';
 import { decodeFrames, decodeInThreads, threadsFor } from './dicom-decoder.ts';
-import type { DicomFrame } from './dicom-header.ts';
+import type { DicomHeader } from './dicom-header.ts';
+import type { FramePixels } from './dicom-pixels.ts';
 import { rescaledType, rescaleInto } from './dicom-rescale.ts';
 import { readStored, type StoredArray } from './dicom-stored.ts';
 import type { VoxelArray } from './nifti.ts';
@@ -8,12 +9,18 @@ import type { VoxelArray } from './nifti.ts';
 /** Bytes of pixels decoded in one go: bounds the decoder's memory, whatever the length of the series. */
 const BATCH_BYTES = 16 * 2 ** 20;
 
+/** What of a frame decides its values. */
+export interface StoredSlice {
+  readonly header: Pick<DicomHeader, 'name' | 'rows' | 'columns' | 'rescale'>;
+  readonly pixels: FramePixels;
+}
+
 /**
  * Rescaled values of slices that are stored alike, one slice after the other. Compressed ones are decoded in threads where
  * the series is worth it and this is the main thread. Fault DICOM_DECODE names the first slice that cannot be decoded.
  */
-export async function readValues(slices: readonly DicomFrame[]): Promise<VoxelArray> {
-  const [{ pixels, header }] = slices as [DicomFrame];
+export async function readValues(slices: readonly StoredSlice[]): Promise<VoxelArray> {
+  const [{ pixels, header }] = slices as [StoredSlice];
   const area = header.columns * header.rows;
   const voxels = new (rescaledType(pixels, header.rescale))(area * slices.length);
   const put = (slice: number, stored: StoredArray) => rescaleInto(voxels, slice * area, stored, header.rescale);
@@ -44,7 +51,7 @@ export async function readValues(slices: readonly DicomFrame[]): Promise<VoxelAr
 }
 
 /** Runs of neighbouring slices of one transfer syntax, of at most so many. */
-function batchesOf(slices: readonly DicomFrame[], indices: readonly number[], most: number): number[][] {
+function batchesOf(slices: readonly StoredSlice[], indices: readonly number[], most: number): number[][] {
   const batches: number[][] = [];
   for (const index of indices) {
     const batch = batches.at(-1);
@@ -60,7 +67,7 @@ function batchesOf(slices: readonly DicomFrame[], indices: readonly number[], mo
   return batches;
 }
 
-async function decode(slices: readonly DicomFrame[]): Promise<StoredArray> {
+async function decode(slices: readonly StoredSlice[]): Promise<StoredArray> {
   const decoded = await decodeFrames(slices.map(({ pixels }) => pixels));
   if (decoded) return decoded;
   // One by one, to name the file; a single instance of the decoder stops at the first that it cannot read.

@@ -1,5 +1,9 @@
 import { type Affine, affineRows, type Shape3, voxelSizesMm } from './affine.ts';
 import { looksLikeDicom, readDicomSeries } from './dicom.ts';
+import { isSegmentation, parseSegmentation } from './dicom-seg-parse.ts';
+import { ownPlaces } from './dicom-seg-places.ts';
+import { readSegmentation } from './dicom-seg-read.ts';
+import type { Segment } from './dicom-segments.ts';
 import { noValues } from './finite.ts';
 import { readNifti, type VoxelArray } from './nifti.ts';
 import { axisCodes, canonicalAffine, canonicalShape, orientationOf, toCanonicalSlice } from './orientation.ts';
@@ -7,7 +11,7 @@ import { voxelDigest } from './voxel-digest.ts';
 
 /** What a person wants to know of a volume before training on it; figures agree with nibabel's. */
 export interface VolumeFacts {
-  readonly kind: 'nifti' | 'dicom';
+  readonly kind: 'nifti' | 'dicom' | 'dicom-seg';
   /** As stored, first axis fastest. */
   readonly shape: readonly number[];
   /** numpy's name of the stored type: `int16`, or `>i2` where the bytes are in the other order. */
@@ -30,19 +34,22 @@ export interface VolumeFacts {
   readonly sliceAxis: { readonly axial: number; readonly coronal: number; readonly sagittal: number };
   /** Values and their voxel counts, where the volume looks like a label map (at most 256 whole numbers from 0). */
   readonly labels: { readonly value: number; readonly voxels: number }[] | null;
+  /** What the values of a DICOM segmentation stand for, as it says itself; null for other files. */
+  readonly segments: readonly Segment[] | null;
   /** After permuting and flipping onto RAS+; the hash is of the voxels as float32, first axis fastest. */
   readonly ras: { readonly shape: number[]; readonly affine: number[][]; readonly sha256_f32_fortran: string };
   /** What is doubtful, was mended or will be refused in a run, one sentence each. */
   readonly notes: readonly string[];
 }
 
-interface Volume extends Pick<VolumeFacts, 'kind' | 'shape' | 'datatype' | 'byteOrder' | 'zooms' | 'notes'> {
+interface Volume
+  extends Pick<VolumeFacts, 'kind' | 'shape' | 'datatype' | 'byteOrder' | 'zooms' | 'segments' | 'notes'> {
   readonly voxels: VoxelArray;
   readonly voxelToWorld: Affine;
 }
 
 /**
- * Reads and describes one NIfTI file (time series too) or the files of one DICOM series.
+ * Reads and describes one NIfTI file (time series too), the files of one DICOM series, or one DICOM segmentation.
  * Faults: those of the readers, and VOLUME_NO_VALUES.
  */
 export async function inspectVolume(files: readonly { name: string; bytes: Uint8Array }[]): Promise<VolumeFacts> {
@@ -89,15 +96,27 @@ function notesOf(shape: readonly number[], { min, max, nonFiniteVoxels }: Return
 
 async function read(files: readonly { name: string; bytes: Uint8Array }[]): Promise<Volume> {
   const first = files[0]!;
+  if (files.length === 1 && isSegmentation(first.bytes)) return readSegments(first.name, first.bytes);
   if (files.length > 1 || looksLikeDicom(first.bytes)) {
     const { shape, voxels, voxelToWorld, datatype, notes } = await readDicomSeries(files);
     const zooms = voxelSizesMm(voxelToWorld);
-    return { kind: 'dicom', shape, datatype, byteOrder: 'little', zooms, voxels, voxelToWorld, notes };
+    const kind = { kind: 'dicom', byteOrder: 'little', segments: null } as const;
+    return { ...kind, shape, datatype, zooms, voxels, voxelToWorld, notes };
   }
   const nifti = readNifti(first.bytes, first.name);
   const { shape, voxels, voxelToWorld, datatype, zooms, notes } = nifti;
   const byteOrder = nifti.littleEndian ? 'little' : 'big';
-  return { kind: 'nifti', shape, datatype, byteOrder, zooms, voxels, voxelToWorld, notes };
+  return { kind: 'nifti', shape, datatype, byteOrder, zooms, segments: null, voxels, voxelToWorld, notes };
+}
+
+/** On the grid of its own frames: what the slices beyond them are, only its scan knows. */
+async function readSegments(name: string, bytes: Uint8Array): Promise<Volume> {
+  const seg = parseSegmentation(bytes, name);
+  const { shape, voxels, voxelToWorld } = await readSegmentation(seg, ownPlaces(seg));
+  const datatype = voxels instanceof Uint8Array ? 'uint8' : 'uint16';
+  const { segments } = seg;
+  const kind = { kind: 'dicom-seg', byteOrder: 'little', datatype } as const;
+  return { ...kind, shape, zooms: voxelSizesMm(voxelToWorld), segments, voxels, voxelToWorld, notes: [] };
 }
 
 function statistics(voxels: VoxelArray): Pick<VolumeFacts, 'min' | 'max' | 'mean' | 'nonFiniteVoxels'> {

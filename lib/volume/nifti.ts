@@ -48,12 +48,12 @@ export function readNifti(bytes: Uint8Array, name: string): NiftiVolume {
     throw truncated(name, `${plain.length} bytes`, `${end} bytes for ${header.shape.join(' x ')} ${header.datatype}`);
   }
   const raw = plain.subarray(header.voxelOffset, end);
-  const voxels = scale(decodeVoxels(raw, header.datatype, header.littleEndian), header.slope, header.inter);
+  const voxels = scale(decodeVoxels(raw, header, gzipped), header.slope, header.inter);
   return { ...header, name, voxels, notes: [...header.notes, ...noteRest(plain.length - end)] };
 }
 
 /** Some writers leave bytes after the voxels, which no reader minds; a size that lost an axis leaves them as well. */
-const noteRest = (bytes: number): string[] =>
+export const noteRest = (bytes: number): string[] =>
   bytes > 0 ? [`${bytes} bytes follow the voxels that the header names; they were ignored`] : [];
 
 /**
@@ -73,34 +73,40 @@ export function asVolume3(volume: NiftiVolume): NiftiVolume3 {
   return { ...volume, shape3: [x, y, z] };
 }
 
-/** Typed voxels from file bytes in either byte order, copied so that they are aligned and own their memory. */
-function decodeVoxels(bytes: Uint8Array, datatype: Datatype, littleEndian: boolean): VoxelArray {
-  // Not `bytes.slice()`: on a Buffer that is a view of the same memory.
-  const { buffer } = new Uint8Array(bytes);
+/** Typed voxels from bytes in either byte order: copied, so that they are aligned, unless they are and are nobody else's (`isOwn`). */
+function decodeVoxels(
+  bytes: Uint8Array,
+  { datatype, littleEndian }: Pick<NiftiHeader, 'datatype' | 'littleEndian'>,
+  isOwn: boolean,
+): VoxelArray {
   const width = WIDTHS[datatype];
+  const own = isOwn && bytes.byteOffset % width === 0;
+  // Not `bytes.slice()`: on a Buffer that is a view of the same memory.
+  const memory = own ? bytes : new Uint8Array(bytes);
   // Every platform that Node runs on is little-endian in practice, so big-endian files are the ones to swap.
-  if (!littleEndian && width !== 1) swapBytes(buffer, width);
+  if (!littleEndian && width !== 1) swapBytes(memory, width);
+  const [buffer, from, count] = [memory.buffer, memory.byteOffset, memory.length / width] as const;
   switch (datatype) {
     case 'uint8':
-      return new Uint8Array(buffer);
+      return new Uint8Array(buffer, from, count);
     case 'int8':
-      return new Int8Array(buffer);
+      return new Int8Array(buffer, from, count);
     case 'int16':
-      return new Int16Array(buffer);
+      return new Int16Array(buffer, from, count);
     case 'uint16':
-      return new Uint16Array(buffer);
+      return new Uint16Array(buffer, from, count);
     case 'int32':
-      return new Int32Array(buffer);
+      return new Int32Array(buffer, from, count);
     case 'uint32':
-      return new Uint32Array(buffer);
+      return new Uint32Array(buffer, from, count);
     case 'float32':
-      return new Float32Array(buffer);
+      return new Float32Array(buffer, from, count);
     case 'float64':
-      return new Float64Array(buffer);
+      return new Float64Array(buffer, from, count);
     case 'int64':
-      return Float64Array.from(new BigInt64Array(buffer), Number);
+      return Float64Array.from(new BigInt64Array(buffer, from, count), Number);
     case 'uint64':
-      return Float64Array.from(new BigUint64Array(buffer), Number);
+      return Float64Array.from(new BigUint64Array(buffer, from, count), Number);
   }
 }
 
@@ -117,8 +123,8 @@ const WIDTHS: Record<Datatype, 1 | 2 | 4 | 8> = {
   uint64: 8,
 };
 
-function swapBytes(memory: ArrayBuffer, width: 2 | 4 | 8): void {
-  const bytes = Buffer.from(memory);
+export function swapBytes(memory: Uint8Array, width: 2 | 4 | 8): void {
+  const bytes = Buffer.from(memory.buffer, memory.byteOffset, memory.length);
   if (width === 2) bytes.swap16();
   else if (width === 4) bytes.swap32();
   else bytes.swap64();

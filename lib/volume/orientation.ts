@@ -95,6 +95,19 @@ export function canonicalAffine(voxelToWorld: Affine, shape: Readonly<Shape3>, o
   return multiplyAffines(voxelToWorld, canonicalToNative);
 }
 
+/** The same from the other side: by start and strides along the native axes, which canonical voxel each native one becomes. */
+export function canonicalWalk(shape: Readonly<Shape3>, orientation: Orientation) {
+  const [cx, cy] = canonicalShape(shape, orientation);
+  const canonicalStride = [1, cx, cx * cy];
+  const stride: Shape3 = [0, 0, 0];
+  let start = 0;
+  orientation.worldAxis.forEach((world, axis) => {
+    stride[axis] = canonicalStride[world]! * orientation.direction[axis]!;
+    if (orientation.direction[axis] === -1) start += canonicalStride[world]! * (shape[axis]! - 1);
+  });
+  return { start, stride };
+}
+
 interface WritableVoxels {
   readonly length: number;
   [index: number]: number;

@@ -56,13 +56,36 @@ test('one process answers run after run, with its reason where a row fails, and 
   await assert.rejects(reference.run('step'), refused(/ended with code 0/, /by itself/));
 });
 
-test('the reference side runs on exact versions', () => {
-  const file = new URL('../../bench/reference/requirements.txt', import.meta.url);
-  const lines = readFileSync(file, 'utf8').split('\n');
-  const packages = lines.filter((line) => line !== '' && !line.startsWith('#'));
-  for (const line of packages) assert.match(line, /^[a-z]+==\d+\.\d+\.\d+$/);
-  assert.deepEqual(
-    packages.map((line) => line.split('==')[0]),
-    ['torch', 'transformers', 'pillow', 'numpy'],
+test('a row is asked for with what it works on, and each side names its own script and packages', async () => {
+  const echoing = program(
+    'echoing',
+    '#!/bin/sh',
+    'echo "{\\"ready\\": {}}"',
+    'read line',
+    'echo "{\\"error\\": $line}"',
+    'exit 3',
   );
+  const reference = await ReferenceProcess.start({ ...TWO, side: 'data' }, echoing);
+  await assert.rejects(reference.run('slices', { ct: 'a.nii.gz' }), (error: Error) => {
+    assert.match(error.message, /Run bench\/reference\/data\.py by itself/);
+    return true;
+  });
+  await reference.close();
+  const failing = program('lacking-scipy', '#!/bin/sh', 'echo "{\\"error\\": \\"scipy is not installed\\"}"');
+  await assert.rejects(
+    ReferenceProcess.start({ ...TWO, side: 'data' }, failing),
+    refused(/scipy is not installed/, /pip install -r bench\/reference\/requirements-data\.txt/),
+  );
+});
+
+test('the reference sides run on exact versions', () => {
+  const packagesOf = (name: string) => {
+    const file = new URL(`../../bench/reference/${name}`, import.meta.url);
+    const lines = readFileSync(file, 'utf8').split('\n');
+    const packages = lines.filter((line) => line !== '' && !line.startsWith('#'));
+    for (const line of packages) assert.match(line, /^[a-z]+==\d+\.\d+\.\d+$/);
+    return packages.map((line) => line.split('==')[0]);
+  };
+  assert.deepEqual(packagesOf('requirements.txt'), ['torch', 'transformers', 'pillow', 'numpy']);
+  assert.deepEqual(packagesOf('requirements-data.txt'), ['nibabel', 'numpy', 'pillow', 'scipy', 'simpleitk']);
 });

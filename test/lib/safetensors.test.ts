@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import {
+  allocateSafetensors,
   type DType,
   decodeSafetensors,
   encodeSafetensors,
   f32,
   float16ToFloat32,
+  i16,
   i32,
   itemBytes,
   toFloat32,
@@ -96,6 +98,55 @@ describe('safetensors: writing', () => {
       /"x" is reserved or stands twice/,
     );
     assert.throws(() => encodeSafetensors([['__metadata__', one]]), RangeError);
+  });
+});
+
+describe('safetensors: writing in place', () => {
+  const layout = [
+    ['grey', { dtype: 'U8', shape: [3] }],
+    ['hu', { dtype: 'I16', shape: [2] }],
+  ] as const;
+  const filled = (metadata: Record<string, string>) => {
+    const room = allocateSafetensors(layout, metadata);
+    room.get('grey')!.data.set([1, 2, 3]);
+    i16(room.get('hu')!).set([-5, 700]);
+    return room;
+  };
+  const copied = (metadata: Record<string, string>) =>
+    encodeSafetensors(
+      [...filled(metadata)].map(([name, { data, ...tensor }]) => [name, { ...tensor, data: data.slice() }]),
+      metadata,
+    );
+
+  it('gives the bytes of a copy, in the memory of the arrays', () => {
+    const room = filled({ a: 'b' });
+    const file = encodeSafetensors(room, { a: 'b' });
+    assert.deepEqual(file, copied({ a: 'b' }));
+    assert.equal(file.buffer, room.get('hu')!.data.buffer);
+    assert.equal(file.length, file.buffer.byteLength);
+  });
+
+  it('takes the room once; with other metadata, or other arrays among them, it copies', () => {
+    const room = filled({ a: 'b' });
+    const longer = encodeSafetensors(room, { a: 'bbbbbbbbbbb' });
+    assert.notEqual(longer.buffer, room.get('hu')!.data.buffer);
+    assert.deepEqual(longer, copied({ a: 'bbbbbbbbbbb' }));
+    const mixed = encodeSafetensors(
+      new Map([...room, ['grey', { ...room.get('grey')!, data: Uint8Array.of(1, 2, 3) }]]),
+      { a: 'b' },
+    );
+    assert.deepEqual(mixed, copied({ a: 'b' }));
+    const file = encodeSafetensors(room, { a: 'b' });
+    const again = encodeSafetensors(room, { a: 'c' });
+    assert.notEqual(again.buffer, file.buffer);
+    assert.deepEqual(file, copied({ a: 'b' }));
+    assert.deepEqual(again, copied({ a: 'c' }));
+  });
+
+  it('does not write into a file that was read', () => {
+    const file = copied({ a: 'b' });
+    const { tensors } = decodeSafetensors(file);
+    assert.notEqual(encodeSafetensors(tensors, { a: 'c' }).buffer, file.buffer);
   });
 });
 

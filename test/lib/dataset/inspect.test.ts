@@ -5,6 +5,7 @@ import { inspectDataset, type Listing } from '../../../lib/dataset/inspect.ts';
 import { phantomFiles } from '../../../lib/dataset/phantom.ts';
 import { splitPatients } from '../../../lib/dataset/split.ts';
 import { assertRejectsWithFault } from '../../helpers/faults.ts';
+import { readSegFixture, SEG_LABELS, segSeries } from '../../helpers/seg-fixtures.ts';
 
 const listing = (files: Record<string, Uint8Array>): Listing => ({
   files: Object.entries(files).map(([path, bytes]) => ({ path, bytes: bytes.length })),
@@ -35,6 +36,16 @@ test('a folder of DICOM slices with a mask beside it is a patient', async () => 
   });
   assert.deepEqual(facts.patients[0]!.image, ['a/series/1', 'a/series/2']);
   assert.deepEqual(facts.leftOver, [{ path: 'notes.txt', why: 'not a NIfTI file' }]);
+});
+
+test('a folder of DICOM slices with a DICOM segmentation beside it is a patient, and is read', async () => {
+  const { bytes } = readSegFixture('binary');
+  const series = Object.fromEntries(segSeries().map((slice) => [`p1/ct/${slice.name}`, slice.bytes]));
+  const facts = await inspectDataset(listing({ ...series, 'p1/seg/1.dcm': bytes }), { split: SPLIT, deep: true });
+  assert.deepEqual([facts.layout, facts.doubt, facts.leftOver], ['DICOM folders beside a DICOM-SEG', null, []]);
+  const [patient] = facts.patients;
+  assert.deepEqual([patient!.mask, patient!.fault], ['p1/seg/1.dcm', null]);
+  assert.equal(patient!.volume!.foregroundVoxels, SEG_LABELS['seg-binary.dcm']!.filter(Boolean).length);
 });
 
 test('files that fit nowhere are named, with the reason', async () => {

@@ -12,6 +12,7 @@ import { DICOM_IDENTITY, DICOM_VALUES, readDicomFixture } from '../../helpers/di
 import { readPlainDicom } from '../../helpers/independent-dicom.ts';
 import { readPlainNifti } from '../../helpers/independent-nifti.ts';
 import { readFixture } from '../../helpers/nifti-fixtures.ts';
+import { readSegFixture, SEG_SHAPE, segSeries } from '../../helpers/seg-fixtures.ts';
 
 /**
  * Damaged files are refused with a fault, or read as what they say, never anything else: no crash, no hang, no result that
@@ -193,5 +194,31 @@ for (const name of ['implicit-u12.dcm', 'big-endian-s16.dcm', 'enhanced.dcm', 'e
       assert.equal(voxels.length, shape[0] * shape[1] * shape[2]);
       assert.ok(voxelToWorld.every(Number.isFinite));
     });
+  });
+}
+
+for (const name of ['binary', 'binary-reversed', 'fractional-rle', 'labelmap', 'overlap']) {
+  test(`the segmentation ${name}, damaged, is refused, or is the mask of a scan on that scan’s grid`, async () => {
+    const { bytes } = readSegFixture(name);
+    const image = segSeries();
+    const refused = await survives(
+      bytes,
+      { rounds: 400, span: bytes.length },
+      (damaged) => readPatientVolume({ image, mask: { name: 'a.dcm', bytes: damaged }, labels: [[1]] }),
+      ({ mask, shape }, _, round) => {
+        assert.deepEqual(shape, [...SEG_SHAPE], `round ${round}`);
+        assert.ok(
+          mask!.every((value) => value <= 1),
+          `round ${round}`,
+        );
+      },
+    );
+    assert.ok(refused > 0.1 && refused < 0.9, `${refused} refused`);
+    await survives(
+      bytes,
+      { rounds: 200, span: bytes.length },
+      (damaged) => inspectVolume([{ name, bytes: damaged }]),
+      () => {},
+    );
   });
 }
