@@ -6,28 +6,32 @@ import { choosePostProcess } from './choose-post-process.ts';
 import type { ActivityDeps } from './deps.ts';
 import { encodedDigests } from './encoded.ts';
 import { modelDigests } from './models.ts';
-import { Predictor, storedForm } from './predictor.ts';
+import { boxSetting, Predictor, storedForm } from './predictor.ts';
 import { meanOverlap, type Which } from './scoring.ts';
 import type { Sessions } from './sessions.ts';
 
-const VERSION = 4;
+const VERSION = 5;
 const Result = EvaluateResult.omit({ reused: true, seconds: true });
 export type EvaluatedPatient = EvaluateInput['test'][number];
 
 /**
  * Scores the model before and after fine-tuning on patients it never saw. Boxes come from the truth, without jitter: what
- * is measured is the mask inside a good box, an upper bound, and it is called so wherever it is shown.
+ * is measured is the mask inside a good box, an upper bound, and it is called so wherever it is shown. Beside it, and never
+ * mixed with it, stands what the same boxes give as a hurried reader draws them.
  */
 export const createEvaluate = (deps: ActivityDeps, sessions: Sessions) =>
   activity(EvaluateInput, async (input, attempt): Promise<EvaluateResult> => {
     const { artifacts } = deps;
     const { model, weights, test, val, prompts, evaluation, structures } = input;
-    const { box, minComponentPixels } = prompts;
+    const drawn = { ...boxSetting(prompts), jitter: prompts.jitter, jitterPixels: prompts.jitterPixels };
     const keys = (patients: readonly EvaluatedPatient[]) => patients.map(({ patient }) => patient);
     const { value, ...outcome } = await artifacts.memo({
       stage: 'evaluate',
       version: VERSION,
-      parameters: { box, minComponentPixels, evaluation, structures, patients: keys(test), validation: keys(val) },
+      parameters: {
+        ...{ prompts: drawn, evaluation, structures },
+        ...{ patients: keys(test), validation: keys(val) },
+      },
       inputs: [
         ...modelDigests(model),
         weights.sha256,
@@ -63,18 +67,25 @@ async function evaluate(
   // Each patient counts once, however many slices it has.
   const mean = (of: Which) => meanOverlap(patients.map((patient) => patient[of]));
   const overlaps = { zeroShot: mean('zeroShot'), fineTuned: mean('fineTuned') };
+  const drawn = patients.flatMap((patient) => patient.jittered ?? []);
+  const drawnMean = (of: Which) => meanOverlap(drawn.map((overlap) => overlap[of]));
+  const jittered =
+    drawn.length > 0 ? { jittered: { zeroShot: drawnMean('zeroShot'), fineTuned: drawnMean('fineTuned') } } : {};
   const scored = { patients: patients.map((patient) => patient.structures!), structures, setting };
   const summaries = await deps.compute.run('summarise', scored, signal);
   const volumes = { setting, structures, summaries, postProcess, note: sampleNote(patients.length) };
-  const evaluation: Evaluation = { prompts: 'oracle', ...overlaps, patients, volumes };
+  const evaluation: Evaluation = { prompts: 'oracle', ...overlaps, ...jittered, patients, volumes };
   const stored = await deps.artifacts.putJson('evaluation', evaluation);
   const predictions = patients.map((patient) => patient.predictions);
-  return { evaluation: stored, predictions, ...overlaps, summaries, postProcess: postProcess.rule };
+  return { evaluation: stored, predictions, ...overlaps, ...jittered, summaries, postProcess: postProcess.rule };
 }
+
+const isJittered = ({ kind, jitter, jitterPixels }: EvaluateInput['prompts']): boolean =>
+  kind !== 'points' && jitter > 0 && jitterPixels > 0;
 
 async function evaluatePatient(
   patient: EvaluatedPatient,
-  { evaluation: setting, structures }: EvaluateInput,
+  { evaluation: setting, structures, prompts }: EvaluateInput,
   postProcess: PostProcessConfig | null,
   predictor: Predictor,
   deps: ActivityDeps,
@@ -87,6 +98,7 @@ async function evaluatePatient(
     patient: patient.patient,
     zeroShot: scores.zeroShot.volume,
     fineTuned: scores.fineTuned.volume,
+    ...(isJittered(prompts) && { jittered: await jittered() }),
     structures: scores.structures,
     slices: boxed.map(({ row, axis, index, boxes }) => ({
       ...{ row, axis, index, boxes: boxes.map(({ box }) => box) },
@@ -95,4 +107,10 @@ async function evaluatePatient(
     })),
     predictions,
   };
+
+  async function jittered() {
+    const drawn = await predictor.predict(patient, ['zeroShot', 'fineTuned'], setting.seed);
+    const stored = await storedForm(deps, patient, drawn.predictions);
+    return deps.compute.run('volumeOverlaps', { ...stored, structures }, signal);
+  }
 }

@@ -14,6 +14,7 @@ import { createReport } from './report.ts';
 import { Sessions } from './sessions.ts';
 import { createSlice } from './slice.ts';
 import { createSplit } from './split.ts';
+import { createTrainProposer } from './train-proposer.ts';
 
 /** All activities over one set of dependencies, in the order in which data flows through them. */
 export function createActivities(deps: ActivityDeps) {
@@ -27,6 +28,7 @@ export function createActivities(deps: ActivityDeps) {
     split: createSplit(deps),
     encodeShard: createEncodeShard(deps, sessions),
     fineTune: createFineTune(deps, sessions),
+    trainProposer: createTrainProposer(deps, sessions),
     evaluate: createEvaluate(deps, sessions),
     package: createPackage(deps),
     infer: createInfer(deps, sessions),

@@ -2,7 +2,7 @@ import { type ModelPackage, PackageInput, PackageResult } from '../contracts/sta
 import { activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 
-const VERSION = 2;
+const VERSION = 3;
 const Result = PackageResult.pick({ package: true });
 
 /** Gathers all that inference needs into one artifact: model, weights, window, prompts and where the target is to be expected. */

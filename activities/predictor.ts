@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { ArtifactRef } from '../contracts/artifact.ts';
 import type { PromptsConfig } from '../contracts/config.ts';
 import type { EncodedPatient, EvaluateInput } from '../contracts/stages.ts';
+import type { Box } from '../lib/dataset/components.ts';
+import { jitterBox } from '../lib/dataset/prompts.ts';
 import { decodeSlices } from '../lib/dataset/slices-record.ts';
 import { MaskDecoder, segmentSlices } from '../lib/training/decoder.ts';
 import { promptShape } from '../lib/training/prompt-feeds.ts';
@@ -55,19 +57,28 @@ export class Predictor {
     this.#attempt = attempt;
   }
 
-  /** The patient's slices with their boxes, and an artifact with each model's labels: see `encodePredictions`. */
+  /**
+   * The patient's slices with their boxes, and an artifact with each model's labels: see `encodePredictions`. With a seed the
+   * boxes are drawn as those of the training are.
+   */
   async predict(
     patient: EncodedPatient,
     models: readonly Which[],
+    jitterSeed: number | null = null,
   ): Promise<{ boxed: readonly BoxedSlice[]; predictions: ArtifactRef }> {
     const { artifacts, compute } = this.#deps;
     const { model, weights, prompts } = this.#input;
     const { signal } = this.#attempt;
-    const boxed = await compute.run('boxes', { slices: await artifacts.get(patient.slices), setting: prompts }, signal);
+    const exact = await compute.run('boxes', { slices: await artifacts.get(patient.slices), setting: prompts }, signal);
+    const boxed = jitterSeed === null ? exact : exact.map((slice) => jittered(slice, prompts, jitterSeed));
+    const { jitter, jitterPixels } = prompts;
     const { value } = await artifacts.memo({
       stage: 'predict',
       version: VERSION,
-      parameters: { ...boxSetting(prompts), models },
+      parameters: {
+        ...{ ...boxSetting(prompts), models },
+        ...(jitterSeed !== null && { jitter, jitterPixels, jitterSeed }),
+      },
       inputs: [...modelDigests(model), weights.sha256, ...encodedDigests(patient)],
       schema: Result,
       signal,
@@ -126,6 +137,15 @@ export class Predictor {
     this.#tunedModel ??= this.#sessions.tuned(this.#input.model, this.#input.weights);
     return this.#tunedModel;
   }
+}
+
+/** A stream of random numbers beside those of the training. */
+const JITTER_STREAM = 21;
+
+function jittered(slice: BoxedSlice, prompts: PromptsConfig, seed: number): BoxedSlice {
+  const { row, height, width, boxes } = slice;
+  const draw = (box: Box, at: number) => jitterBox(box, height, width, prompts, seed, JITTER_STREAM, row, at);
+  return { ...slice, boxes: boxes.map((one, at) => ({ ...one, box: draw(one.box, at) })) };
 }
 
 /** What of the prompts decides a patient's boxes from the truth. */

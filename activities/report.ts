@@ -14,7 +14,7 @@ import { activity } from './activity.ts';
 import type { ActivityDeps } from './deps.ts';
 import { decodePredictions, planesOf, type Which } from './scoring.ts';
 
-const VERSION = 4;
+const VERSION = 5;
 const Result = ReportResult.pick({ report: true });
 
 /** One self-contained HTML file of what the run gave. */

@@ -50,6 +50,21 @@ export function score(o: {
   return { zeroShot: overlaps('zeroShot'), fineTuned: overlaps('fineTuned'), structures };
 }
 
+/** Both models' predictions over the whole volume: the mean over the structures. */
+export function volumeOverlaps(o: {
+  volume: Uint8Array;
+  slices: Uint8Array;
+  predictions: Uint8Array;
+  structures: readonly Structure[];
+}): Record<Which, Overlap> {
+  const volume = decodeVolume(o.volume);
+  const stacks = decodeSlices(o.slices);
+  const predictions = decodePredictions(o.predictions);
+  const of = (which: Which) =>
+    overlapOfStructures(fuseLabels(planesOf(predictions, which, stacks), volume), volume.mask!, o.structures);
+  return { zeroShot: of('zeroShot'), fineTuned: of('fineTuned') };
+}
+
 /** Dice of the fine-tuned model's masks under each rule, the mean over the structures. */
 export function cleanedDices(o: {
   volume: Uint8Array;

@@ -35,6 +35,7 @@ import {
   type ScoreSetting,
   score,
   summarise,
+  volumeOverlaps,
   volumeScores,
 } from './scoring.ts';
 
@@ -51,6 +52,7 @@ export const tasks = {
   priors,
   plan,
   score,
+  volumeOverlaps,
   cleanedDices,
   summarise,
   mask,
@@ -126,23 +128,24 @@ export interface BoxedSlice {
   readonly boxes: readonly LabelledBox[];
 }
 
-/** Which slices of a scan are segmented, and by which boxes, without looking at any truth. */
+/** Which slices of a scan are segmented, and by which boxes, without looking at any truth: all where boxes are still to come. */
 function plan(o: {
   volume: Uint8Array;
   slices: SlicesSetting;
   prompts: PromptsSetting;
   priors: readonly BoxPrior[];
-}): (BoxedSlice & { pixels: Uint8Array })[] {
+}): (BoxedSlice & { pixels: Uint8Array; position: number })[] {
   const stacks = sliceVolume(decodeVolume(o.volume), o.slices, { all: true });
+  const { automatic, propagate } = o.prompts;
   const boxes = stacks
-    .flatMap((stack) => automaticBoxes(stack, o.prompts.automatic, o.priors, o.prompts))
+    .flatMap((stack) => automaticBoxes(stack, automatic, o.priors, o.prompts))
     .map((of) => of.map((one) => ({ ...one, points: pointsOfBox(one.box, o.prompts) })));
   return slicesOf(stacks)
-    .map(({ row, index, pixels, stack: { axis, height, width } }) => ({
-      ...{ row, axis, index, height, width, pixels: pixels.slice() },
+    .map(({ row, index, pixels, stack: { axis, height, width, total } }) => ({
+      ...{ row, axis, index, height, width, pixels: pixels.slice(), position: (index + 0.5) / total },
       boxes: boxes[row]!,
     }))
-    .filter(({ boxes }) => boxes.length > 0);
+    .filter(({ boxes }) => propagate || automatic === 'proposer' || boxes.length > 0);
 }
 
 /** What was found on the slices of one plane. */

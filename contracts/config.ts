@@ -121,10 +121,16 @@ export const SlicesConfig = z.strictObject({
   minForegroundPixels: z.int().min(1).default(16),
   /** Of the slices to train on, every so many-th; whoever is scored keeps all. */
   everyNth: z.int().min(1).max(1000).default(1),
-  /** Share of the slices without foreground that training has too, evenly spread. */
-  negatives: z.number().min(0).max(1).default(0),
+  /** Share of the slices without foreground that training has too, evenly spread. `auto`: a quarter for a box proposer, else none. */
+  negatives: z.union([z.literal('auto'), z.number().min(0).max(1)]).default('auto'),
 });
 export type SlicesConfig = z.infer<typeof SlicesConfig>;
+
+/** The same with every `auto` that other settings decide decided. */
+export const ChosenSlices = z.strictObject({ ...SlicesConfig.shape, negatives: z.number().min(0).max(1).default(0) });
+export type ChosenSlices = z.infer<typeof ChosenSlices>;
+/** Enough to tell what is not there. */
+const NEGATIVES_OF_PROPOSER = 0.25;
 
 export const PromptsConfig = z.strictObject({
   /** What an object is pointed out with. */
@@ -146,8 +152,13 @@ export const PromptsConfig = z.strictObject({
   paddingPixels: z.number().min(0).max(1024).default(0),
   /** What a slice without foreground is prompted with: nothing, or the whole image. */
   empty: z.enum(['none', 'image']).default('none'),
-  /** Where boxes come from on a scan without truth: a classical rule for lungs, the training set's prior, or the whole image. */
-  automatic: z.enum(['lungs', 'prior', 'image']).default('prior'),
+  /**
+   * Where boxes come from on a scan without truth: a classical rule for lungs, the training set's prior, the whole image, or a
+   * small head that learns on the embeddings beside the model.
+   */
+  automatic: z.enum(['lungs', 'prior', 'image', 'proposer']).default('prior'),
+  /** Of these boxes only those of the surest slice count; the masks found there are followed from slice to slice. */
+  propagate: z.boolean().default(false),
 });
 export type PromptsConfig = z.infer<typeof PromptsConfig>;
 
@@ -239,7 +250,8 @@ export const ModelConfig = z.strictObject({
   precision: z.enum(['auto', 'float32', 'float16', 'int8']).default('auto'),
 });
 
-export const RunConfig = z
+/** What a user writes, with its defaults. */
+export const WrittenConfig = z
   .strictObject({
     name,
     /** A file of settings that come with samflow; what stands in this configuration goes before it. */
@@ -255,7 +267,7 @@ export const RunConfig = z
     evaluation: EvaluationConfig.prefault({}),
   })
   .check((context) => {
-    const { device, model, dataset, prompts, slices } = context.value;
+    const { device, model, dataset, prompts, slices, training } = context.value;
     const { patients, pattern, layout } = dataset;
     const issue = (path: (string | number)[], message: string) =>
       context.issues.push({ code: 'custom', input: context.value, path, message });
@@ -270,10 +282,18 @@ export const RunConfig = z
       if (prompts.automatic === 'image') say('automatic', 'a box round the whole image does not say which is meant');
       if (prompts.empty === 'image') say('empty', 'a box round the whole image does not say which is meant');
     }
-    if (slices.negatives > 0 && prompts.empty === 'none') {
+    const { automatic } = prompts;
+    if (slices.negatives !== 'auto' && slices.negatives > 0 && prompts.empty === 'none' && automatic !== 'proposer') {
       issue(
         ['slices', 'negatives'],
-        'slices without foreground teach nothing without prompts: set prompts.empty to image',
+        'slices without foreground teach nothing without prompts: set prompts.empty to image, or prompts.automatic to proposer',
+      );
+    }
+    const { train } = training;
+    if (automatic === 'proposer' && (train === 'everything' || typeof train === 'object')) {
+      issue(
+        ['prompts', 'automatic'],
+        'a box proposer learns on embeddings that stay: set training.train to decoder or decoder-and-prompts',
       );
     }
     if ([patients, pattern, layout].filter(Boolean).length > 1) {
@@ -298,5 +318,12 @@ export const RunConfig = z
       }
     }
   });
+
+/** The run configuration as the stages know it: what depends on other settings is decided. */
+export const RunConfig = WrittenConfig.transform(({ slices, ...config }) => {
+  const negatives = config.prompts.automatic === 'proposer' ? NEGATIVES_OF_PROPOSER : 0;
+  const chosen = { ...slices, negatives: slices.negatives === 'auto' ? negatives : slices.negatives };
+  return { ...config, slices: chosen satisfies ChosenSlices };
+});
 export type RunConfig = z.infer<typeof RunConfig>;
 export type RunConfigInput = z.input<typeof RunConfig>;

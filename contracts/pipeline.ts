@@ -2,16 +2,17 @@ import { z } from 'zod';
 import { ArtifactRef, PatientKey } from './artifact.ts';
 import { Branch } from './branch.ts';
 import {
+  ChosenSlices,
   DeviceConfig,
   EvaluationConfig,
   ModelConfig,
   PromptsConfig,
-  SlicesConfig,
   SplitSettings,
   TrainingConfig,
 } from './config.ts';
 import { Fresh } from './memo.ts';
 import {
+  BothModels,
   EncodedPatient,
   EncodeInput,
   EncodeResult,
@@ -33,7 +34,7 @@ export const RunSettings = z.strictObject({
   model: ModelConfig,
   /** Absent in runs of older versions. */
   device: DeviceConfig.default('cpu'),
-  slices: SlicesConfig,
+  slices: ChosenSlices,
   prompts: PromptsConfig,
   training: TrainingConfig,
   /** Absent in runs of older versions. */
@@ -80,6 +81,8 @@ export const PipelineResult = z.strictObject({
   metrics: Metrics,
   /** All metrics over the unseen patients; absent in runs of older versions. */
   summaries: z.array(StructureSummary).optional(),
+  /** With boxes drawn as in training; `metrics` are those with boxes as the truth has them. */
+  jittered: BothModels.optional(),
   fingerprint: z.string(),
   split: SplitResult,
   /** Everybody, with the slices that were used. */

@@ -2,13 +2,13 @@ import { z } from 'zod';
 import { ArtifactRef, PatientKey } from './artifact.ts';
 import { Branch } from './branch.ts';
 import {
+  ChosenSlices,
   DatasetConfig,
   DeviceConfig,
   EvaluationConfig,
   ModelConfig,
   PostProcessConfig,
   PromptsConfig,
-  SlicesConfig,
   SourceConfig,
   SplitSettings,
   TrainingConfig,
@@ -115,7 +115,7 @@ export const ConvertResult = z.strictObject({
 export type ConvertResult = z.infer<typeof ConvertResult>;
 
 // slice (cpu), one patient -------------------------------------------------------------------------------------------
-export const SliceInput = z.strictObject({ patient: PatientKey, volume: ArtifactRef, slices: SlicesConfig });
+export const SliceInput = z.strictObject({ patient: PatientKey, volume: ArtifactRef, slices: ChosenSlices });
 export type SliceInput = z.infer<typeof SliceInput>;
 export const SliceResult = z.strictObject({
   patient: PatientKey,
@@ -241,6 +241,29 @@ export const FineTuneResult = z.strictObject({
   ...outcome,
 });
 export type FineTuneResult = z.infer<typeof FineTuneResult>;
+
+// train proposer (gpu, part of fine-tune) ----------------------------------------------------------------------------
+export const TrainProposerInput = z.strictObject({
+  model: ModelRef,
+  train: z.array(EncodedPatient),
+  val: z.array(EncodedPatient),
+  prompts: PromptsConfig,
+  /** How many structures the masks have: 1 to so many. */
+  structures: z.int().min(1).max(255),
+  seed: z.int().nonnegative(),
+});
+export type TrainProposerInput = z.infer<typeof TrainProposerInput>;
+export const TrainProposerResult = z.strictObject({
+  /** safetensors: see lib/training/proposer-format.ts. */
+  proposer: ArtifactRef,
+  /** On the validation slices, with the thresholds chosen on them: see docs/reference/metrics.md. */
+  figures: z.strictObject({ valBoxIou: z.number(), recall: z.number(), falsePerSlice: z.number() }),
+  steps: z.int(),
+  bestStep: z.int(),
+  ...outcome,
+});
+export type TrainProposerResult = z.infer<typeof TrainProposerResult>;
+
 export const Curves = z.strictObject({
   /** Before the first step: what every epoch has to beat. */
   start: z.strictObject({ valLoss: z.number(), valDice: z.number() }),
@@ -328,17 +351,22 @@ export const PostProcessChoice = z.strictObject({
   tried: z.array(z.strictObject({ rule: PostProcessConfig, dice: z.number() })),
 });
 export type PostProcessChoice = z.infer<typeof PostProcessChoice>;
+/** Of one kind of prompts. */
+export const BothModels = z.strictObject({ zeroShot: Overlap, fineTuned: Overlap });
 /** Artifact `evaluation` (JSON). Boxes come from the truth (oracle): an upper bound, and said so wherever shown. */
 export const Evaluation = z.strictObject({
   prompts: z.literal('oracle'),
   zeroShot: Overlap,
   fineTuned: Overlap,
+  /** The same with boxes drawn as in training; absent where those are the same, and in older evaluations. */
+  jittered: BothModels.optional(),
   patients: z.array(
     z.strictObject({
       patient: PatientKey,
       /** Over the whole volume, on the scan's own grid. */
       zeroShot: Overlap,
       fineTuned: Overlap,
+      jittered: BothModels.optional(),
       /** In the order of `volumes.structures`; absent in older evaluations, as `volumes` is. */
       structures: z
         .array(
@@ -378,6 +406,7 @@ export const EvaluateResult = z.strictObject({
   predictions: z.array(ArtifactRef),
   zeroShot: Overlap,
   fineTuned: Overlap,
+  jittered: BothModels.optional(),
   summaries: z.array(StructureSummary).optional(),
   /** What inference is to do to its masks. */
   postProcess: PostProcessConfig.nullable().optional(),
@@ -392,7 +421,9 @@ export const ModelPackage = z.strictObject({
   target: z.string(),
   model: ModelRef,
   weights: ArtifactRef,
-  slices: SlicesConfig,
+  /** The box proposer that learned beside it, where `prompts.automatic` asks for one. */
+  proposer: ArtifactRef.nullable().default(null),
+  slices: ChosenSlices,
   prompts: PromptsConfig,
   /** What the values of its masks mean. */
   structures: z.array(Structure).min(1),
@@ -436,7 +467,9 @@ export const InferResult = z.strictObject({
   foregroundVoxels: z.int(),
   /** Slices that had a prompt. */
   promptedSlices: z.int(),
-  prompts: z.enum(['lungs', 'prior', 'image']),
+  prompts: z.enum(['lungs', 'prior', 'image', 'proposer']),
+  /** Whether they only started a propagation; absent in older results. */
+  propagated: z.boolean().optional(),
   /** Against the truth, where the volume has one: automatic prompts, never mixed with oracle scores. */
   overlap: Overlap.nullable(),
   /** All metrics of the mask, structure by structure, and the overlap before it was post-processed. */
@@ -457,7 +490,8 @@ export const PackageInput = z.strictObject({
   metrics: z.strictObject({ zeroShot: Overlap, fineTuned: Overlap }),
   postProcess: PostProcessConfig.nullable().default(null),
   evaluation: EvaluationConfig.prefault({}),
-  slices: SlicesConfig,
+  proposer: ArtifactRef.nullable().default(null),
+  slices: ChosenSlices,
   prompts: PromptsConfig,
   /** Slices of the training patients: the prior is drawn from them. */
   train: z.array(z.strictObject({ patient: PatientKey, slices: ArtifactRef })),

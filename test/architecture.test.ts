@@ -72,6 +72,7 @@ const ARCHITECTURE: Architecture = {
       'lib/sam',
       'lib/pretrained',
       'lib/training/checkpoint.ts',
+      'lib/training/proposer-format.ts',
       'activities',
       'workers',
       'cli',

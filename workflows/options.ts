@@ -63,8 +63,10 @@ export const { fineTune } = proxyActivities<Pick<Activities, 'fineTune'>>({
   retry: { ...common.retry, maximumAttempts: 500 },
 });
 
-/** Whole volumes, slice by slice. */
-export const { evaluate, infer } = proxyActivities<Pick<Activities, 'evaluate' | 'infer'>>({
+/** Whole volumes, slice by slice; a box proposer is trained from its start again, which takes minutes. */
+export const { evaluate, infer, trainProposer } = proxyActivities<
+  Pick<Activities, 'evaluate' | 'infer' | 'trainProposer'>
+>({
   ...common,
   taskQueue: QUEUES.gpu,
   startToCloseTimeout: '12h',

@@ -31,6 +31,7 @@ import {
   SHARDS_AT_ONCE,
   slice,
   split,
+  trainProposer,
 } from './options.ts';
 import { announce } from './search-attributes.ts';
 import { shardSlices, shardsOf } from './shards.ts';
@@ -84,17 +85,16 @@ async function pipeline(input: PipelineInput, board: Board, control: Control): P
     pick(keys).map((patient) => ({ ...patient, volume: present(volumes, patient.patient) }));
   const test = scanned(groups.test);
 
-  board.begin('fine-tune', 1);
-  const tuned = await board.unit(
-    'fine-tune',
-    control.fineTune({
-      ...{ model, train: pick(groups.train), val: pick(groups.val), prompts, training },
-      ...again('fine-tune'),
-      ...(branch && { branch }),
-    }),
-  );
+  const learning = { model, train: pick(groups.train), val: pick(groups.val), prompts, ...again('fine-tune') };
+  const hasProposer = prompts.automatic === 'proposer';
+  board.begin('fine-tune', hasProposer ? 2 : 1);
+  const tuned = await board.unit('fine-tune', control.fineTune({ ...learning, training, ...(branch && { branch }) }));
   lineage.add('fine-tune', [tuned.weights], tuned);
   const { weights } = tuned;
+  const proposed = hasProposer
+    ? await board.unit('fine-tune', trainProposer({ ...learning, structures: structures.length, seed: training.seed }))
+    : null;
+  if (proposed) lineage.add('fine-tune', [proposed.proposer], proposed);
 
   await control.gate();
   board.begin('evaluate', 1);
@@ -117,6 +117,7 @@ async function pipeline(input: PipelineInput, board: Board, control: Control): P
     packageModel({
       ...{ name, target, structures, model, weights, metrics, slices, prompts, evaluation, ...again('infer') },
       postProcess: evaluated.postProcess ?? null,
+      proposer: proposed?.proposer ?? null,
       train: pick(groups.train).map(({ patient, slices }) => ({ patient, slices })),
       learnedFrom: [...groups.train, ...groups.val],
       heldOut: groups.test,
@@ -163,6 +164,7 @@ async function pipeline(input: PipelineInput, board: Board, control: Control): P
   const result: PipelineResult = {
     ...{ run, name, target, structures, metrics, split: groups, test, model, weights, masks },
     ...(evaluated.summaries && { summaries: evaluated.summaries }),
+    ...(evaluated.jittered && { jittered: evaluated.jittered }),
     patients: patients.map(({ patient, volume, slices }) => ({
       patient,
       volume: volume.volume,

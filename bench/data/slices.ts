@@ -1,6 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { tasks } from '../../activities/tasks.ts';
-import { SlicesConfig } from '../../contracts/config.ts';
+import { ChosenSlices } from '../../contracts/config.ts';
 import { NAMED_WINDOWS } from '../../lib/volume/intensity.ts';
 import { compare } from '../engine/bench.ts';
 import { secondsOf } from '../side-by-side.ts';
@@ -9,7 +9,7 @@ import { withMadeUpCt } from './made-up-ct.ts';
 
 const SLICES = 100;
 const WINDOW = 'soft-tissue';
-const SETTING = SlicesConfig.parse({ window: WINDOW });
+const SETTING = ChosenSlices.parse({ window: WINDOW });
 
 /** From a scan's file to windowed slices on the disk: as the artifact of the stage `slice`, and as a PNG for each. */
 export const slicesRow: DataRow = {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { RunConfig } from '../../contracts/config.ts';
+import { WrittenConfig } from '../../contracts/config.ts';
 
-const Preset = RunConfig.shape.preset;
+const Preset = WrittenConfig.shape.preset;
 
 /**
  * Lays the preset that a configuration names under what the user wrote: section by section, key by key, and the user's key

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { parseDocument } from 'yaml';
-import { RunConfig } from '../../contracts/config.ts';
+import { RunConfig, WrittenConfig } from '../../contracts/config.ts';
 import { Fault } from '../../lib/fault.ts';
 import { configFault, explainIssue } from './explain.ts';
 import { withPreset } from './preset.ts';
@@ -25,7 +25,7 @@ export function checkConfig(text: string, at: string, settings: readonly string[
   const value = withPreset(written);
   const parsed = RunConfig.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw explainIssue(parsed.error.issues[0]!, value, RunConfig);
+  throw explainIssue(parsed.error.issues[0]!, value, WrittenConfig);
 }
 
 function spellOut(config: Record<string, unknown>): void {

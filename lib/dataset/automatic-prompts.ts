@@ -22,6 +22,7 @@ export interface BoxPrior {
  * - `lungs`: a classical rule, see `lungBoxes`.
  * - `prior`: one box for each structure where the training set had it; falls back to `image` without any prior.
  * - `image`: the whole slice.
+ * - `proposer`: none here: its boxes come with the embeddings (lib/training/proposer.ts).
  */
 export function automaticBoxes(
   stack: SliceStack,
@@ -34,6 +35,7 @@ export function automaticBoxes(
     const padded = (box: Box) => ({ box: padBox(box, height, width, setting), label: 1 });
     return lungBoxes(stack, setting).map((boxes) => boxes.map(padded));
   }
+  if (kind === 'proposer') return Array.from(stack.index, () => []);
   if (kind === 'prior' && priors.length > 0) return priorBoxes(stack, priors);
   return Array.from(stack.index, () => [{ box: [0, 0, width, height], label: 1 }]);
 }

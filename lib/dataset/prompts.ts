@@ -6,7 +6,8 @@ import { random } from './random.ts';
 export interface PromptsSetting extends BoxSetting, PointSetting {
   readonly jitter: number;
   readonly jitterPixels: number;
-  readonly automatic: 'lungs' | 'prior' | 'image';
+  readonly automatic: 'lungs' | 'prior' | 'image' | 'proposer';
+  readonly propagate: boolean;
 }
 
 /** What of it decides the boxes of a mask. */

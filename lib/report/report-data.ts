@@ -102,6 +102,8 @@ export interface ScoredPatient {
 export interface OracleEvaluation {
   readonly zeroShot: Scores;
   readonly fineTuned: Scores;
+  /** The same with boxes drawn as in training; absent where those are the same, and in evaluations of older versions. */
+  readonly jittered?: { readonly zeroShot: Scores; readonly fineTuned: Scores } | undefined;
   readonly patients: readonly ScoredPatient[];
   /** Absent in evaluations of older versions. */
   readonly volumes?: VolumeEvaluation | undefined;
@@ -135,6 +137,8 @@ export interface AutomaticResult {
   /** The rule that made the boxes, e.g. `prior`. */
   readonly prompts: string;
   readonly promptedSlices: number;
+  /** Whether these boxes only started a propagation. */
+  readonly propagated?: boolean | undefined;
   readonly foregroundVoxels: number;
   /** Null where the scan has no truth to compare with. */
   readonly overlap: Scores | null;

@@ -26,11 +26,40 @@ export function verdict({ evaluation, target, model }: Measured & Pick<ReportDat
   return html`<p class="verdict">On ${plural(patients.length, 'unseen patient')}, fine-tuning ${model} ${verb} Dice for ${target} ${figures}.${improved}</p>`;
 }
 
-/** Scores with boxes from the truth, and, set apart from them, scores with boxes made without it. */
+/** Scores by where the boxes come from: side by side, each set apart from the others. */
 export function scoresSection(data: ReportData): Html {
   return html`<section id="scores"><h2>Scores on unseen patients</h2>
-<div class="pair">${oracleCard(data)}${automaticCard(data)}</div></section>
+${promptsTable(data)}<div class="pair">${oracleCard(data)}${automaticCard(data)}</div></section>
 `;
+}
+
+/** One row for each kind of boxes. */
+function promptsTable({ evaluation, infer }: ReportData): Html {
+  const { zeroShot, fineTuned, jittered } = evaluation;
+  const overlaps = infer.flatMap(({ overlap }) => overlap ?? []);
+  const dice = overlaps.length > 0 ? overlaps.reduce((sum, overlap) => sum + overlap.dice, 0) / overlaps.length : null;
+  const shown = (value: number | null | undefined): string => (value == null ? '–' : score(value));
+  const columns = [
+    { name: 'Boxes', word: true },
+    { name: 'Dice zero-shot' },
+    { name: 'Dice fine-tuned' },
+    { name: 'What it tells', word: true },
+  ];
+  return table(columns, [
+    [
+      'From the truth (oracle)',
+      score(zeroShot.dice),
+      score(fineTuned.dice),
+      'the mask inside a good box: an upper bound',
+    ],
+    [
+      'Jittered',
+      shown(jittered?.zeroShot.dice),
+      shown(jittered?.fineTuned.dice),
+      'inside a box drawn in a hurry, as in training',
+    ],
+    ['Automatic', '–', shown(dice), 'as on a new scan: the truth is not used'],
+  ]);
 }
 
 export function oracleCard({ evaluation }: Measured): Html {
@@ -56,6 +85,7 @@ const RULES = new Map([
   ['lungs', 'lung finder'],
   ['prior', 'training prior'],
   ['image', 'whole image'],
+  ['proposer', 'box proposer'],
 ]);
 
 function automaticCard({ infer }: ReportData): Html {
@@ -67,11 +97,11 @@ function automaticCard({ infer }: ReportData): Html {
     { name: 'Boxes by', word: true },
     { name: 'Slices' },
   ];
-  const rows = infer.map(({ patient, prompts, promptedSlices, overlap, scores }) => [
+  const rows = infer.map(({ patient, prompts, promptedSlices, propagated, overlap, scores }) => [
     patient,
     ...(overlap ? [score(overlap.dice), score(overlap.iou)] : ['–', '–']),
     scores?.map(({ hd95Mm }) => hd95Mm?.toFixed(2) ?? '–').join(' / ') ?? '–',
-    RULES.get(prompts) ?? prompts,
+    `${RULES.get(prompts) ?? prompts}${propagated ? ', propagated' : ''}`,
     count(promptedSlices),
   ]);
   return html`<div class="card apart"><h3>Automatic boxes <span class="pill">truth not used</span></h3>

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cleanedDices, encodePredictions, score, summarise, type Which } from '../../activities/scoring.ts';
+import {
+  cleanedDices,
+  encodePredictions,
+  score,
+  summarise,
+  volumeOverlaps,
+  type Which,
+} from '../../activities/scoring.ts';
 import { EvaluationConfig } from '../../contracts/config.ts';
 import { type SliceStack, slicesOf } from '../../lib/dataset/slices.ts';
 import { encodeSlices } from '../../lib/dataset/slices-record.ts';
@@ -53,6 +60,16 @@ test('the whole volume is scored: a slice without a prompt counts as empty (D4)'
   assert.equal(structures[0]!.fineTuned.dice, 300 / 301);
   assert.equal(structures[0]!.fineTuned.recall, 150 / 151);
   assert.ok(fineTuned.slices.every(({ dice }) => dice === 1));
+});
+
+test('overlaps alone are those of the scores', () => {
+  const changes = { zeroShot: speckled, fineTuned: same };
+  const { zeroShot, fineTuned } = scored(changes);
+  const stored = { volume: encodeVolume(volume), slices: encodeSlices([stack]), predictions: predictions(changes) };
+  assert.deepEqual(volumeOverlaps({ ...stored, structures: STRUCTURES }), {
+    zeroShot: zeroShot.volume,
+    fineTuned: fineTuned.volume,
+  });
 });
 
 test('volumes and distances are in the scan’s own millimetres', () => {

@@ -92,6 +92,18 @@ const CASES: Case[] = [
     'training.train.lora: found `0`, expected at least 1. Correct `training.train.lora`. [CONFIG]',
   ],
   [
+    'a box proposer without embeddings to learn on',
+    `${GOOD}prompts: { automatic: proposer }\ntraining: { train: everything }`,
+    [],
+    'prompts.automatic: found a contradiction, expected a box proposer learns on embeddings that stay: set training.train to decoder or decoder-and-prompts. Correct `prompts.automatic`. [CONFIG]',
+  ],
+  [
+    'slices without the target that nobody learns from',
+    `${GOOD}slices: { negatives: 0.1 }`,
+    [],
+    'slices.negatives: found a contradiction, expected slices without foreground teach nothing without prompts: set prompts.empty to image, or prompts.automatic to proposer. Correct `slices.negatives`. [CONFIG]',
+  ],
+  [
     'no source',
     'name: a\ndataset: { target: a, pattern: { image: "{patient}", mask: "{patient}" } }',
     [],
@@ -186,6 +198,13 @@ describe('a run configuration', () => {
       );
     });
   }
+
+  it('decides how many slices without the target a box proposer needs, unless somebody did', () => {
+    const negatives = (text: string) => checkConfig(`${GOOD}${text}`, 'run.yaml').slices.negatives;
+    assert.equal(negatives(''), 0);
+    assert.equal(negatives('prompts: { automatic: proposer }'), 0.25);
+    assert.equal(negatives('prompts: { automatic: proposer }\nslices: { negatives: 0.5 }'), 0.5);
+  });
 
   it('takes settings from the command line over those of the file, as YAML reads them', () => {
     const config = checkConfig(GOOD, 'run.yaml', [

@@ -55,8 +55,20 @@ async function finishedRun(
   const weights = await artifacts.put('weights', encodeSafetensors(replaced));
   const metrics = { zeroShot: { dice: 0.5, iou: 0.4 }, fineTuned: { dice: 0.875, iou: 0.75 } };
   const fingerprint = 'f'.repeat(64);
+  const structures = [{ name: 'liver', label: null }];
   const packaged = ModelPackage.parse({
-    ...{ name: 'liver-ct', target: 'liver', model, weights, slices, prompts, prior: null, metrics, fingerprint },
+    ...{
+      name: 'liver-ct',
+      target: 'liver',
+      model,
+      weights,
+      slices,
+      prompts,
+      structures,
+      priors: [],
+      metrics,
+      fingerprint,
+    },
     ...{ learnedFrom: [PATIENTS[0], PATIENTS[1]], heldOut: [PATIENTS[2]] },
   });
   const some = await artifacts.put('report', Buffer.from('-'));
@@ -64,7 +76,18 @@ async function finishedRun(
   const result = PipelineResult.parse({
     ...{ run: 'liver-ct-0123456789ab', name: 'liver-ct', target: 'liver', stages: [], metrics, fingerprint },
     split: { train: [PATIENTS[0]], val: [PATIENTS[1]], test: [PATIENTS[2]], record: some, ...outcome },
-    ...{ test: [], model, weights, evaluation: some, curves: some, masks: [], report: some, repairs: [] },
+    ...{
+      structures,
+      patients: [],
+      test: [],
+      model,
+      weights,
+      evaluation: some,
+      curves: some,
+      masks: [],
+      report: some,
+      repairs: [],
+    },
     package: await artifacts.putJson('model-package', packaged),
   });
   return { result, artifacts, store };

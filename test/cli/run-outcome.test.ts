@@ -14,6 +14,8 @@ const RESULT = {
   masks: [],
   repairs: ['p-0123456789ab: the mask lay on another grid'],
 } as unknown as PipelineResult;
+const automatic = (dice: number) =>
+  ({ prompts: 'proposer', overlap: { dice, iou: 0.4 } }) as PipelineResult['masks'][number];
 const FILES = { report: '/state/runs/lungs-1/report.html', masks: ['/state/runs/lungs-1/p.nii.gz'] };
 const PLATFORM = {
   ...{ uiUrl: 'http://127.0.0.1:1', namespace: 'default', storeAddress: 'http://127.0.0.1:2, bucket samflow' },
@@ -33,12 +35,30 @@ describe('the end of a good run', () => {
           .slice(1, -1)
           .map((cell) => cell.trim()),
       );
-    assert.deepEqual(rows, [
+    assert.deepEqual(rows.slice(0, 4), [
       ['the unseen patient', 'Dice', 'IoU'],
       ['zero-shot', '0.500', '0.250'],
       ['fine-tuned', '0.750', '0.200'],
       ['change', '+0.250', '-0.050'],
     ]);
+    assert.deepEqual(rows.slice(4), [
+      ['Dice with boxes', 'zero-shot', 'fine-tuned'],
+      ['from the truth', '0.500', '0.750'],
+      ['jittered', '–', '–'],
+      ['automatic', '–', '–'],
+    ]);
+  });
+
+  it('has the scores of each kind of boxes in a row of its own', () => {
+    const jittered = { zeroShot: { dice: 0.45, iou: 0.2 }, fineTuned: { dice: 0.7, iou: 0.19 } };
+    const text = shown({ ...RESULT, jittered, masks: [automatic(0.6), automatic(0.5)] });
+    assert.match(text, /│ from the truth +│ +0\.500 +│ +0\.750 +│/);
+    assert.match(text, /│ jittered +│ +0\.450 +│ +0\.700 +│/);
+    assert.match(text, /│ automatic: proposer +│ +– +│ +0\.550 +│/);
+    const { metrics } = JSON.parse(
+      outcomeJson('lungs-1', { result: { ...RESULT, jittered, masks: [automatic(0.6)] }, files: FILES }),
+    );
+    assert.deepEqual(metrics, { ...RESULT.metrics, jittered, automatic: { prompts: 'proposer', dice: 0.6, iou: 0.4 } });
   });
 
   it('names report, mask, Web UI and S3', () => {

@@ -68,7 +68,7 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
     const packaged: ModelPackage = {
       ...{ name, target: 'lungs', model: encoder, weights, structures, slices, prompts, priors: [], metrics },
       ...{ learnedFrom: [], heldOut: [PATIENT], fingerprint: FINGERPRINT },
-      ...{ postProcess: null, evaluation },
+      ...{ postProcess: null, evaluation, proposer: null },
     };
     return {
       ...{

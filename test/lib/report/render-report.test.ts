@@ -105,6 +105,19 @@ test('a picture whose mask has another shape is refused by name', () => {
   });
 });
 
+test('each kind of boxes has a row of its own, with a dash where nothing was scored', () => {
+  const jittered = { zeroShot: { dice: 0.111, iou: 0.1 }, fineTuned: { dice: 0.222, iou: 0.1 } };
+  const rows = (html: string) =>
+    [...html.matchAll(/<tr><th scope="row">(From the truth|Jittered|Automatic).*<\/tr>/g)].map(([row]) =>
+      row.replaceAll(/<[^>]+>/g, ' '),
+    );
+  const [truth, drawn, automatic] = rows(renderReport({ ...data, evaluation: { ...data.evaluation, jittered } }));
+  assert.match(drawn!, /0\.111 +0\.222/);
+  assert.doesNotMatch(truth!, /0\.111|0\.222/);
+  assert.doesNotMatch(automatic!, /0\.111|0\.222/);
+  assert.match(rows(renderReport(data))[1]!, /– +–/);
+});
+
 test('scores with boxes from the truth are called an upper bound, and automatic ones stand apart', () => {
   assert.match(page, /upper bound/);
   assert.match(page, /truth not used/);
