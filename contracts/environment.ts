@@ -65,7 +65,9 @@ export const WorkerEnvironment = z
     /** Activities that the cpu pool does at a time; default: one for each core. Each may hold a volume in memory. */
     SAMFLOW_CPU_SLOTS: z.coerce.number().int().min(1).max(256).optional(),
     SAMFLOW_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
-    /** JSON lines go here; default: standard error. */
+    /** JSON lines, or text for people; default: text where standard error is a terminal, and JSON elsewhere. */
+    SAMFLOW_LOG: z.enum(['json', 'text']).optional(),
+    /** The log's lines go here; default: standard error. */
     SAMFLOW_LOG_FILE: z.string().min(1).optional(),
     /** Rewritten every five seconds while the worker is well: a probe looks at the file's age. */
     SAMFLOW_HEALTH_FILE: z.string().min(1).optional(),
@@ -94,6 +96,7 @@ export const WorkerEnvironment = z
     threads: env.SAMFLOW_THREADS,
     cpuSlots: env.SAMFLOW_CPU_SLOTS ?? null,
     logLevel: env.SAMFLOW_LOG_LEVEL,
+    logForm: env.SAMFLOW_LOG ?? null,
     logFile: env.SAMFLOW_LOG_FILE ?? null,
     healthFile: env.SAMFLOW_HEALTH_FILE ?? null,
   }));

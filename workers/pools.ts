@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Activities } from '../activities/index.ts';
 import { type Pool, QUEUES } from '../contracts/queues.ts';
+import { logSubjects } from './activity-subject.ts';
 import type { Temporal } from './temporal.ts';
 
 const WORKFLOWS = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
@@ -28,6 +29,7 @@ export async function createPool(
     ...temporal,
     taskQueue: QUEUES[pool],
     activities,
+    interceptors: { activity: [logSubjects] },
     maxConcurrentActivityTaskExecutions: slots,
   });
   if (pool !== 'io') return [work];

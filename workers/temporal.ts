@@ -57,6 +57,9 @@ export async function ensureSearchAttributes({ connection, namespace }: Temporal
     await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    log.warn({ reason, needed: SEARCH_ATTRIBUTES }, 'could not check the search attributes; they must exist');
+    log.warn(
+      { reason, needed: Object.keys(SEARCH_ATTRIBUTES) },
+      'could not check the search attributes; they must exist',
+    );
   }
 }
