@@ -12,6 +12,8 @@ export interface Attempt {
   readonly signal: AbortSignal;
   /** 1, 2, ... */
   readonly number: number;
+  /** Id of the workflow that wants the work; empty where none does. */
+  readonly run: string;
   /** What the next heartbeats carry: a pointer and figures, never data. */
   report(details: unknown): void;
   /** Sends a signal to the workflow. Best effort: what it tells is for people, so a failure changes nothing. */
@@ -36,6 +38,7 @@ export function activity<I extends z.ZodType, R>(
     const attempt: Attempt = {
       signal: context.cancellationSignal,
       number: context.info.attempt,
+      run: context.info.workflowExecution?.workflowId ?? '',
       report: (value) => {
         details = value;
       },

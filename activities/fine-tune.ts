@@ -82,7 +82,10 @@ async function train(
     session: sessions.options(model),
     ...(chain.last && { resume: chain.last.bytes }),
     signal,
-    onStatus: (status) => progress.show({ ...status, checkpoint }),
+    onStatus: (status) => {
+      deps.observer?.trained(attempt.run, status);
+      progress.show({ ...status, checkpoint });
+    },
     onCheckpoint: async (bytes, step) => {
       signal.throwIfAborted();
       checkpoint = await chain.commit(step, bytes);

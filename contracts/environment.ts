@@ -38,6 +38,12 @@ const secretWord = z
   .trim()
   .regex(/^[\x21-\x7e]+$/, 'a token of printable characters');
 
+/** `9464`, `0.0.0.0:9464` or `[::]:9464`. A port alone is one of the loopback address. */
+const socketAddress = z
+  .string()
+  .regex(/^((\d{1,3}\.){3}\d{1,3}:|\[[\da-f:]+\]:)?\d{1,5}$/i, 'an IP address and a port, e.g. 127.0.0.1:9464')
+  .transform((text) => (text.includes(':') ? text : `127.0.0.1:${text}`));
+
 /** What a worker needs beyond Temporal and the store. */
 export const WorkerEnvironment = z
   .object({
@@ -69,6 +75,8 @@ export const WorkerEnvironment = z
     SAMFLOW_LOG: z.enum(['json', 'text']).optional(),
     /** The log's lines go here; default: standard error. */
     SAMFLOW_LOG_FILE: z.string().min(1).optional(),
+    /** Address for Prometheus to scrape, `ip:port`, or a port of the loopback address; default: no metrics. */
+    SAMFLOW_METRICS: socketAddress.optional(),
     /** Rewritten every five seconds while the worker is well: a probe looks at the file's age. */
     SAMFLOW_HEALTH_FILE: z.string().min(1).optional(),
   })
@@ -98,6 +106,7 @@ export const WorkerEnvironment = z
     logLevel: env.SAMFLOW_LOG_LEVEL,
     logForm: env.SAMFLOW_LOG ?? null,
     logFile: env.SAMFLOW_LOG_FILE ?? null,
+    metrics: env.SAMFLOW_METRICS ?? null,
     healthFile: env.SAMFLOW_HEALTH_FILE ?? null,
   }));
 export type WorkerEnvironment = z.infer<typeof WorkerEnvironment>;

@@ -5,6 +5,8 @@ import { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
 import { S3Store } from '../lib/artifacts/s3-store.ts';
 import { openCompute } from './compute.ts';
 import type { WorkerConfig } from './config.ts';
+import { measureCompute } from './measure.ts';
+import type { Metrics } from './metrics.ts';
 import { SourceBuckets } from './source-buckets.ts';
 
 export interface OpenDeps {
@@ -13,17 +15,18 @@ export interface OpenDeps {
   close(): Promise<void>;
 }
 
-/** Builds everything that activities need, from the configuration. */
-export function openDeps(config: WorkerConfig): OpenDeps {
+/** Builds everything that activities need, from the configuration. What they do is counted where there are metrics. */
+export function openDeps(config: WorkerConfig, metrics: Metrics | null = null): OpenDeps {
   const { store: storeConfig, worker } = config;
-  const store = new S3Store(storeConfig);
-  const buckets = new SourceBuckets(store, config);
+  const observe = metrics?.requests;
+  const store = new S3Store({ ...storeConfig, observe });
+  const buckets = new SourceBuckets(store, config, observe);
   const compute = openCompute(Math.max(1, availableParallelism()));
   return {
     store,
     deps: {
       store,
-      compute,
+      compute: metrics ? measureCompute(compute, metrics) : compute,
       artifacts: new ArtifactStore(store),
       cacheDir: worker.cacheDir,
       modelsDir: fileURLToPath(new URL('../models', import.meta.url)),
@@ -32,6 +35,7 @@ export function openDeps(config: WorkerConfig): OpenDeps {
       sources: { kaggle: worker.kaggle, openBucket: (place) => buckets.open(place) },
       patientKey: worker.patientKey,
       threads: worker.threads,
+      ...(metrics && { observer: metrics }),
     },
     async close() {
       await compute.close();

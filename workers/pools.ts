@@ -1,9 +1,11 @@
 import { fileURLToPath } from 'node:url';
-import { Worker, type WorkerOptions } from '@temporalio/worker';
+import { type ActivityInterceptorsFactory, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Activities } from '../activities/index.ts';
 import { type Pool, QUEUES } from '../contracts/queues.ts';
 import { logSubjects } from './activity-subject.ts';
-import type { Temporal } from './temporal.ts';
+import { measureStages } from './measure.ts';
+import type { Metrics } from './metrics.ts';
+import type { QueueOf, Temporal } from './temporal.ts';
 
 const WORKFLOWS = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
 
@@ -23,16 +25,24 @@ export async function createPool(
   slots: number,
   activities: Activities,
   temporal: Temporal,
+  metrics: Metrics | null,
 ): Promise<Worker[]> {
+  const activity: ActivityInterceptorsFactory[] = [logSubjects, ...(metrics ? [measureStages(metrics)] : [])];
   const work = await Worker.create({
     ...common,
     ...temporal,
     taskQueue: QUEUES[pool],
     activities,
-    interceptors: { activity: [logSubjects] },
+    interceptors: { activity },
     maxConcurrentActivityTaskExecutions: slots,
   });
   if (pool !== 'io') return [work];
   const flow = await Worker.create({ ...common, ...temporal, taskQueue: QUEUES.workflow, workflowsPath: WORKFLOWS });
   return [work, flow];
 }
+
+/** The queues that a pool's process serves. */
+export const queuesOf = (pool: Pool): QueueOf[] => [
+  { name: QUEUES[pool], tasks: 'activities' },
+  ...(pool === 'io' ? [{ name: QUEUES.workflow, tasks: 'workflows' } as const] : []),
+];
