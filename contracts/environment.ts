@@ -11,6 +11,11 @@ const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 't
 export const expectedOf = ({ message }: { readonly message: string }): string =>
   message.replace(/^[A-Z][^:]*: expected /, '');
 
+/** Whether somebody wants traces. The names are OpenTelemetry's own, and its exporter reads them and their kin. */
+export const wantsTraces = (env: NodeJS.ProcessEnv): boolean =>
+  Boolean(env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) &&
+  env.OTEL_SDK_DISABLED !== 'true';
+
 /** Where artifacts lie. Without keys the AWS client's own chain applies (profile, role, container). */
 export const StoreEnvironment = z
   .object({

@@ -30,6 +30,7 @@ const ARCHITECTURE: Architecture = {
       node: true,
     },
     'lib/report': { ours: [], node: true },
+    'lib/telemetry': { ours: ['lib/artifacts'], node: true },
     workflows: { ours: ['contracts'], types: ['activities'], node: false },
     activities: {
       ours: [
@@ -46,7 +47,7 @@ const ARCHITECTURE: Architecture = {
       ],
       node: true,
     },
-    workers: { ours: ['activities', 'contracts', 'lib/artifacts', 'lib/runtime'], node: true },
+    workers: { ours: ['activities', 'contracts', 'lib/artifacts', 'lib/runtime', 'lib/telemetry'], node: true },
     cli: {
       ours: [
         'contracts',
@@ -56,6 +57,7 @@ const ARCHITECTURE: Architecture = {
         'lib/pretrained',
         'lib/sam',
         'lib/plan',
+        'lib/telemetry',
         'infra',
       ],
       types: ['workflows'],
@@ -99,6 +101,12 @@ const ARCHITECTURE: Architecture = {
     '@temporalio/common': ['workflows', 'activities', 'workers', 'cli', 'test'],
     '@temporalio/envconfig': ['workers', 'cli'],
     '@temporalio/testing': ['test', 'bench'],
+    '@temporalio/interceptors-opentelemetry': ['workers', 'cli'],
+    '@opentelemetry/api': ['lib/telemetry', 'workers', 'test'],
+    '@opentelemetry/context-async-hooks': ['lib/telemetry'],
+    '@opentelemetry/exporter-trace-otlp-http': ['lib/telemetry'],
+    '@opentelemetry/resources': ['lib/telemetry'],
+    '@opentelemetry/sdk-trace-base': ['lib/telemetry', 'test/lib/telemetry'],
     commander: ['cli'],
     'cli-table3': ['cli', 'bench'],
     'log-update': ['cli'],

@@ -2,11 +2,12 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { ActivityDeps } from '../activities/deps.ts';
 import { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
+import { observeAll } from '../lib/artifacts/requests.ts';
 import { S3Store } from '../lib/artifacts/s3-store.ts';
 import { openCompute } from './compute.ts';
 import type { WorkerConfig } from './config.ts';
 import { measureCompute } from './measure.ts';
-import type { Metrics } from './metrics.ts';
+import type { Watchers } from './pools.ts';
 import { SourceBuckets } from './source-buckets.ts';
 
 export interface OpenDeps {
@@ -15,10 +16,12 @@ export interface OpenDeps {
   close(): Promise<void>;
 }
 
-/** Builds everything that activities need, from the configuration. What they do is counted where there are metrics. */
-export function openDeps(config: WorkerConfig, metrics: Metrics | null = null): OpenDeps {
+const NOBODY: Watchers = { metrics: null, tracing: null };
+
+/** Builds everything that activities need, from the configuration. What they do is told to whoever watches. */
+export function openDeps(config: WorkerConfig, { metrics, tracing }: Watchers = NOBODY): OpenDeps {
   const { store: storeConfig, worker } = config;
-  const observe = metrics?.requests;
+  const observe = observeAll([metrics?.requests, tracing?.requests]);
   const store = new S3Store({ ...storeConfig, observe });
   const buckets = new SourceBuckets(store, config, observe);
   const compute = openCompute(Math.max(1, availableParallelism()));

@@ -24,18 +24,23 @@ async function serve(config: WorkerConfig, stop: AbortSignal): Promise<void> {
   const log = openLog(worker, pools);
   installRuntime(log, worker.metrics, pools);
   const metrics = worker.metrics === null ? null : new Metrics();
-  const open = openDeps(config, metrics);
+  // Loaded on demand: it is a megabyte of code that most installations never use.
+  const tracing = config.traces ? (await import('./tracing.ts')).openWorkerTracing(pools) : null;
+  const watchers = { metrics, tracing };
+  const open = openDeps(config, watchers);
   try {
     await persist(log, stop, 'the object store', () => open.store.ensureBucket(), isOutage);
     const temporal = await connectTemporal(log, stop);
     metrics?.attach(Runtime.instance().metricMeter);
     if (pools.includes('io')) await ensureSearchAttributes(temporal, log);
     const activities = createActivities(open.deps);
-    const create = (pool: Pool) => createPool(pool, slotsOf(pool, worker), activities, temporal, metrics);
+    const create = (pool: Pool) => createPool(pool, slotsOf(pool, worker), activities, temporal, watchers);
     const workers = (await Promise.all(pools.map(create))).flat();
     const endHealth = worker.healthFile === null ? () => {} : reportHealth(worker.healthFile, workers);
     const endMeasuring = metrics ? measureProcess(metrics, temporal, pools.flatMap(queuesOf)) : () => {};
-    await runUntil(stop, workers, () => log.info({ namespace: temporal.namespace, metrics: worker.metrics }, 'ready'));
+    await runUntil(stop, workers, () =>
+      log.info({ namespace: temporal.namespace, metrics: worker.metrics, traces: config.traces }, 'ready'),
+    );
     endHealth();
     endMeasuring();
     metrics?.detach();
@@ -44,6 +49,7 @@ async function serve(config: WorkerConfig, stop: AbortSignal): Promise<void> {
     if (!stop.aborted) throw error;
   } finally {
     await open.close();
+    await tracing?.close();
     await shutdownRuntime();
     log.info('stopped');
   }

@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url';
-import { type ActivityInterceptorsFactory, Worker, type WorkerOptions } from '@temporalio/worker';
+import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Activities } from '../activities/index.ts';
 import { type Pool, QUEUES } from '../contracts/queues.ts';
 import { logSubjects } from './activity-subject.ts';
 import { measureStages } from './measure.ts';
 import type { Metrics } from './metrics.ts';
 import type { QueueOf, Temporal } from './temporal.ts';
+import type { WorkerTracing } from './tracing.ts';
 
 const WORKFLOWS = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
 
@@ -19,25 +20,38 @@ const common = {
   shutdownForceTime: '20s',
 } as const satisfies Partial<WorkerOptions>;
 
+/** Who watches a worker's work; null where nobody does. */
+export interface Watchers {
+  readonly metrics: Metrics | null;
+  readonly tracing: WorkerTracing | null;
+}
+
 /** The workers of a pool. The io pool's process also runs the workflows: it loads nothing heavy. */
 export async function createPool(
   pool: Pool,
   slots: number,
   activities: Activities,
   temporal: Temporal,
-  metrics: Metrics | null,
+  { metrics, tracing }: Watchers,
 ): Promise<Worker[]> {
-  const activity: ActivityInterceptorsFactory[] = [logSubjects, ...(metrics ? [measureStages(metrics)] : [])];
+  const activity = [logSubjects, ...(metrics ? [measureStages(metrics)] : []), ...(tracing?.activity ?? [])];
+  const client = tracing && { client: { workflow: [tracing.client] } };
   const work = await Worker.create({
     ...common,
     ...temporal,
     taskQueue: QUEUES[pool],
     activities,
-    interceptors: { activity },
+    interceptors: { activity, ...client },
     maxConcurrentActivityTaskExecutions: slots,
   });
   if (pool !== 'io') return [work];
-  const flow = await Worker.create({ ...common, ...temporal, taskQueue: QUEUES.workflow, workflowsPath: WORKFLOWS });
+  const flow = await Worker.create({
+    ...common,
+    ...temporal,
+    taskQueue: QUEUES.workflow,
+    workflowsPath: WORKFLOWS,
+    ...tracing?.workflows,
+  });
   return [work, flow];
 }
 

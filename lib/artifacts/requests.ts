@@ -12,6 +12,18 @@ export interface RequestOutcome {
 /** Is called with the operation (`PutObject`, ...) when a request begins; what it gives back is called when it has ended. */
 export type ObserveRequests = (operation: string) => (outcome: RequestOutcome) => void;
 
+/** Tells several observers; undefined where there are none. */
+export function observeAll(observers: readonly (ObserveRequests | undefined)[]): ObserveRequests | undefined {
+  const all = observers.filter((observe) => observe !== undefined);
+  if (all.length === 0) return undefined;
+  return (operation) => {
+    const ends = all.map((observe) => observe(operation));
+    return (outcome) => {
+      for (const end of ends) end(outcome);
+    };
+  };
+}
+
 /** Answers that a caller asks for: nothing there (404), a condition that does not hold (409, 412), past the end (416). */
 const FORESEEN: readonly (number | undefined)[] = [404, 409, 412, 416];
 
