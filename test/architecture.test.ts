@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { exportedNames, importsOf, reExportedNames } from './helpers/imports.ts';
 import { type Architecture, brokenLayers, cyclesIn, reachedBeyond } from './helpers/layers.ts';
-import { edgesOf, isSource, readTextFiles, type SourceTree } from './helpers/source-tree.ts';
+import { edgesOf, isSource, loadedFrom, readTextFiles, type SourceTree } from './helpers/source-tree.ts';
 
 /** Who may import whom: docs/architecture.md says why. */
 const ARCHITECTURE: Architecture = {
@@ -185,6 +185,18 @@ describe('the repository', () => {
     const plain = [...sources.keys()].filter((file) => /^(infra|test)\/.*\.mjs$/.test(file));
     const outside = reachedBeyond(sources, plain, [], ['static']).filter((line) => !/ reaches node:\S+ /.test(line));
     assert.deepEqual(outside, []);
+  });
+
+  it('loads nothing of OpenTelemetry before somebody wants traces', () => {
+    const edges = edgesOf(sources);
+    const loaded = ['workers/main.ts', 'cli/main.ts', 'cli/dev/platform.ts'].flatMap((entry) =>
+      loadedFrom(entry, edges, ['static']).flatMap((edge) => edge.to.package ?? []),
+    );
+    assert.ok(loaded.includes('@temporalio/worker') && loaded.includes('@temporalio/client'));
+    assert.deepEqual(
+      loaded.filter((name) => /opentelemetry/.test(name)),
+      [],
+    );
   });
 
   it('exports every workflow by name from workflows/index.ts', () => {
