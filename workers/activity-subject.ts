@@ -21,14 +21,18 @@ export function subjectOf(input: unknown): Subject {
   };
 }
 
-/** Adds the subject to every line that is logged of an activity, by the SDK and by us. */
-export const logSubjects: ActivityInterceptorsFactory = () => {
+/** Adds the subject to every line that is logged of an activity, by the SDK and by us, and a line when its work is done. */
+export const logActivities: ActivityInterceptorsFactory = (context) => {
   let subject: Subject = {};
   return {
     inbound: {
-      execute(input, next) {
+      async execute(input, next) {
         subject = subjectOf(input.args[0]);
-        return next(input);
+        const start = performance.now();
+        const result = await next(input);
+        const { reused } = (result ?? {}) as { reused?: unknown };
+        context.log.info('done', { reused, durationMs: Math.round(performance.now() - start) });
+        return result;
       },
     },
     outbound: { getLogAttributes: (attributes, next) => next({ ...attributes, ...subject }) },

@@ -18,6 +18,7 @@ const TOLD_AS: Readonly<Record<string, string>> = {
   taskQueue: 'queue',
   namespace: 'namespace',
   durationMs: 'durationMs',
+  reused: 'reused',
   signal: 'signal',
   needed: 'needed',
   metrics: 'metrics',

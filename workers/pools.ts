@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Activities } from '../activities/index.ts';
 import { type Pool, QUEUES } from '../contracts/queues.ts';
-import { logSubjects } from './activity-subject.ts';
+import { logActivities } from './activity-subject.ts';
 import { measureStages } from './measure.ts';
 import type { Metrics } from './metrics.ts';
 import type { QueueOf, Temporal } from './temporal.ts';
@@ -34,7 +34,7 @@ export async function createPool(
   temporal: Temporal,
   { metrics, tracing }: Watchers,
 ): Promise<Worker[]> {
-  const activity = [logSubjects, ...(metrics ? [measureStages(metrics)] : []), ...(tracing?.activity ?? [])];
+  const activity = [...(tracing?.activity ?? []), logActivities, ...(metrics ? [measureStages(metrics)] : [])];
   const client = tracing && { client: { workflow: [tracing.client] } };
   const work = await Worker.create({
     ...common,

@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { ActivityFailure, type ApplicationFailure, RetryState } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { toFailure } from '../../activities/failures.ts';
 import { STAGES } from '../../contracts/queues.ts';
 import { Fault } from '../../lib/fault.ts';
-import { subjectOf } from '../../workers/activity-subject.ts';
+import { logActivities, subjectOf } from '../../workers/activity-subject.ts';
 import { openLog } from '../../workers/log.ts';
 import { logRecord } from '../../workers/log-record.ts';
 import { textOfLine } from '../../workers/log-text.ts';
@@ -94,6 +96,29 @@ describe('what an activity is about', () => {
     for (const input of [undefined, null, 'x', {}, { patient: 'Doe^John' }, { slices: SLICES }, { from: 0, to: 3 }]) {
       assert.deepEqual(subjectOf(input), {});
     }
+  });
+});
+
+describe('an activity that is done', () => {
+  it('gets a line that says so, with its time and whether the store had the result', async () => {
+    const told: [string, unknown][] = [];
+    const logger = new DefaultLogger('INFO', ({ message, meta }) => void told.push([message, meta]));
+    const environment = new MockActivityEnvironment({}, { logger });
+    const { inbound, outbound } = logActivities(environment.context);
+    const input = { args: [{ patient: 'p-0123456789ab' }], headers: {} };
+    await environment.run(() => inbound!.execute!(input, async () => ({ reused: true, bytes: 'x' })));
+    assert.equal(told.length, 1);
+    const [message, meta] = told[0]!;
+    assert.equal(message, 'done');
+    const { reused, durationMs } = meta as Record<string, unknown>;
+    assert.equal(reused, true);
+    assert.ok(Number.isInteger(durationMs));
+    assert.deepEqual(
+      outbound!.getLogAttributes!({ a: 1 }, (attributes) => attributes),
+      {
+        ...{ a: 1, patient: 'p-0123456789ab' },
+      },
+    );
   });
 });
 
