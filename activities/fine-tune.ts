@@ -73,7 +73,7 @@ async function train(
   };
   // Not before: another run may be at this training too, and is fenced out from here on.
   const chain = await openCheckpointChain(deps, key.replace(/^.*\/|\.json$/g, ''));
-  const progress = openProgress(attempt);
+  const progress = openProgress(attempt, deps);
   let checkpoint = chain.last?.checkpoint ?? null;
   const { jitter, jitterPixels } = prompts;
   const trained = await fineTune({
@@ -82,10 +82,7 @@ async function train(
     session: sessions.options(model),
     ...(chain.last && { resume: chain.last.bytes }),
     signal,
-    onStatus: (status) => {
-      deps.observer?.trained(attempt.run, status);
-      progress.show({ ...status, checkpoint });
-    },
+    onStatus: (status) => progress.show({ ...status, checkpoint }),
     onCheckpoint: async (bytes, step) => {
       signal.throwIfAborted();
       checkpoint = await chain.commit(step, bytes);
@@ -124,7 +121,7 @@ async function slicesOf(
 /** Signals make history, so the workflow hears of an epoch only so often, and of the end; heartbeats carry every step. */
 const TELL_EVERY_MS = 5_000;
 
-function openProgress({ report, tell }: Attempt) {
+function openProgress({ report, tell, run }: Attempt, { observer }: ActivityDeps) {
   let toldAt = Number.NEGATIVE_INFINITY;
   let told: FineTuneProgress | null = null;
   let last: FineTuneProgress | null = null;
@@ -136,6 +133,7 @@ function openProgress({ report, tell }: Attempt) {
     show(progress: FineTuneProgress): void {
       last = progress;
       report(progress);
+      observer?.trained(run, progress);
       if (progress.epoch !== told?.epoch && performance.now() - toldAt >= TELL_EVERY_MS) say(progress);
     },
     end(): void {
