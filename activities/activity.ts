@@ -15,6 +15,8 @@ export interface Attempt {
   readonly number: number;
   /** For whom a memo's work is done, and whether it is to be done again. */
   readonly by: Maker;
+  /** Id of the workflow that wants the work; empty where none does. */
+  readonly run: string;
   /** What the next heartbeats carry: a pointer and figures, never data. */
   report(details: unknown): void;
   /** Sends a signal to the workflow. Best effort: what it tells is for people, so a failure changes nothing. */
@@ -45,6 +47,7 @@ export function activity<I extends z.ZodType, R>(
       signal: context.cancellationSignal,
       number: context.info.attempt,
       by: { run: runOf(context.info.workflowExecution?.workflowId ?? ''), ...(token !== undefined && { token }) },
+      run: context.info.workflowExecution?.workflowId ?? '',
       report: (value) => {
         details = value;
       },

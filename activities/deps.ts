@@ -23,6 +23,16 @@ export interface ActivityDeps {
   readonly patientKey: string | null;
   /** Threads of a model session. */
   readonly threads: number;
+  /** Whoever counts the work; nobody by default. */
+  readonly observer?: WorkObserver | undefined;
+}
+
+/** Is told of work as it is done: numbers, and nothing of whose data they are about. */
+export interface WorkObserver {
+  /** The image encoder has embedded some slices. */
+  encoded(slices: number): void;
+  /** A training has made a step: passes over a batch so far, the epoch's mean loss, the last validation Dice. */
+  trained(run: string, step: { step: number; trainLoss: number | null; valDice: number | null }): void;
 }
 
 type TaskName = keyof Tasks;

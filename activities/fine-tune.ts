@@ -99,7 +99,7 @@ async function train(
   };
   // Not before: another run may be at this training too, and is fenced out from here on.
   const chain = await openCheckpointChain(deps, key, until);
-  const progress = openProgress(attempt);
+  const progress = openProgress(attempt, deps);
   let checkpoint = chain.last?.checkpoint ?? branch;
   const resume = chain.last?.bytes ?? (branch && (await artifacts.get(branch)));
   const trained = await fineTune({
@@ -148,7 +148,7 @@ async function slicesOf(
 /** Signals make history, so the workflow hears of an epoch only so often, and of the end; heartbeats carry every step. */
 const TELL_EVERY_MS = 5_000;
 
-function openProgress({ report, tell }: Attempt) {
+function openProgress({ report, tell, run }: Attempt, { observer }: ActivityDeps) {
   let toldAt = Number.NEGATIVE_INFINITY;
   let told: FineTuneProgress | null = null;
   let last: FineTuneProgress | null = null;
@@ -160,6 +160,7 @@ function openProgress({ report, tell }: Attempt) {
     show(progress: FineTuneProgress): void {
       last = progress;
       report(progress);
+      observer?.trained(run, progress);
       if (progress.epoch !== told?.epoch && performance.now() - toldAt >= TELL_EVERY_MS) say(progress);
     },
     end(): void {

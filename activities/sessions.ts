@@ -32,12 +32,14 @@ export class Sessions {
   readonly models: Models;
   readonly #artifacts: ArtifactStore;
   readonly #threads: number;
+  readonly #observer: ActivityDeps['observer'];
   #open: OpenEncoder | null = null;
 
-  constructor({ artifacts, threads }: Pick<ActivityDeps, 'artifacts' | 'threads'>) {
+  constructor({ artifacts, threads, observer }: Pick<ActivityDeps, 'artifacts' | 'threads' | 'observer'>) {
     this.models = new Models(artifacts);
     this.#artifacts = artifacts;
     this.#threads = threads;
+    this.#observer = observer;
   }
 
   /** How sessions of a model are opened on this worker. */
@@ -75,7 +77,9 @@ export class Sessions {
       embeddingShape: encoder.embeddingShape,
       encode: async (pixels, count, height, width, signal) => {
         try {
-          return await encoder.encode(pixels, count, height, width, signal);
+          const embeddings = await encoder.encode(pixels, count, height, width, signal);
+          this.#observer?.encoded(count);
+          return embeddings;
         } catch (error) {
           if (!signal?.aborted && this.#open === open) await this.release();
           throw error;

@@ -11,6 +11,11 @@ const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 't
 export const expectedOf = ({ message }: { readonly message: string }): string =>
   message.replace(/^[A-Z][^:]*: expected /, '');
 
+/** Whether somebody wants traces. The names are OpenTelemetry's own, and its exporter reads them and their kin. */
+export const wantsTraces = (env: NodeJS.ProcessEnv): boolean =>
+  Boolean(env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) &&
+  env.OTEL_SDK_DISABLED !== 'true';
+
 /** Where artifacts lie. Without keys the AWS client's own chain applies (profile, role, container). */
 export const StoreEnvironment = z
   .object({
@@ -37,6 +42,12 @@ const secretWord = z
   .string()
   .trim()
   .regex(/^[\x21-\x7e]+$/, 'a token of printable characters');
+
+/** `9464`, `0.0.0.0:9464` or `[::]:9464`. A port alone is one of the loopback address. */
+const socketAddress = z
+  .string()
+  .regex(/^((\d{1,3}\.){3}\d{1,3}:|\[[\da-f:]+\]:)?\d{1,5}$/i, 'an IP address and a port, e.g. 127.0.0.1:9464')
+  .transform((text) => (text.includes(':') ? text : `127.0.0.1:${text}`));
 
 /** What a worker needs beyond Temporal and the store. */
 export const WorkerEnvironment = z
@@ -65,8 +76,12 @@ export const WorkerEnvironment = z
     /** Activities that the cpu pool does at a time; default: one for each core. Each may hold a volume in memory. */
     SAMFLOW_CPU_SLOTS: z.coerce.number().int().min(1).max(256).optional(),
     SAMFLOW_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
-    /** JSON lines go here; default: standard error. */
+    /** JSON lines, or text for people; default: text where standard error is a terminal, and JSON elsewhere. */
+    SAMFLOW_LOG: z.enum(['json', 'text']).optional(),
+    /** The log's lines go here; default: standard error. */
     SAMFLOW_LOG_FILE: z.string().min(1).optional(),
+    /** Address for Prometheus to scrape, `ip:port`, or a port of the loopback address; default: no metrics. */
+    SAMFLOW_METRICS: socketAddress.optional(),
     /** Rewritten every five seconds while the worker is well: a probe looks at the file's age. */
     SAMFLOW_HEALTH_FILE: z.string().min(1).optional(),
   })
@@ -94,7 +109,9 @@ export const WorkerEnvironment = z
     threads: env.SAMFLOW_THREADS,
     cpuSlots: env.SAMFLOW_CPU_SLOTS ?? null,
     logLevel: env.SAMFLOW_LOG_LEVEL,
+    logForm: env.SAMFLOW_LOG ?? null,
     logFile: env.SAMFLOW_LOG_FILE ?? null,
+    metrics: env.SAMFLOW_METRICS ?? null,
     healthFile: env.SAMFLOW_HEALTH_FILE ?? null,
   }));
 export type WorkerEnvironment = z.infer<typeof WorkerEnvironment>;

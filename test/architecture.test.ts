@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { exportedNames, importsOf, reExportedNames } from './helpers/imports.ts';
 import { type Architecture, brokenLayers, cyclesIn, reachedBeyond } from './helpers/layers.ts';
-import { edgesOf, isSource, readTextFiles, type SourceTree } from './helpers/source-tree.ts';
+import { edgesOf, isSource, loadedFrom, readTextFiles, type SourceTree } from './helpers/source-tree.ts';
 
 /** Who may import whom: docs/architecture.md says why. */
 const ARCHITECTURE: Architecture = {
@@ -30,6 +30,7 @@ const ARCHITECTURE: Architecture = {
       node: true,
     },
     'lib/report': { ours: [], node: true },
+    'lib/telemetry': { ours: ['lib/artifacts'], node: true },
     workflows: { ours: ['contracts'], types: ['activities'], node: false },
     activities: {
       ours: [
@@ -46,7 +47,7 @@ const ARCHITECTURE: Architecture = {
       ],
       node: true,
     },
-    workers: { ours: ['activities', 'contracts', 'lib/artifacts', 'lib/runtime'], node: true },
+    workers: { ours: ['activities', 'contracts', 'lib/artifacts', 'lib/runtime', 'lib/telemetry'], node: true },
     cli: {
       ours: [
         'contracts',
@@ -56,6 +57,7 @@ const ARCHITECTURE: Architecture = {
         'lib/pretrained',
         'lib/sam',
         'lib/plan',
+        'lib/telemetry',
         'infra',
       ],
       types: ['workflows'],
@@ -105,6 +107,12 @@ const ARCHITECTURE: Architecture = {
     '@temporalio/common': ['workflows', 'activities', 'workers', 'cli', 'test'],
     '@temporalio/envconfig': ['workers', 'cli'],
     '@temporalio/testing': ['test', 'bench'],
+    '@temporalio/interceptors-opentelemetry': ['workers', 'cli'],
+    '@opentelemetry/api': ['lib/telemetry', 'workers', 'test'],
+    '@opentelemetry/context-async-hooks': ['lib/telemetry'],
+    '@opentelemetry/exporter-trace-otlp-http': ['lib/telemetry'],
+    '@opentelemetry/resources': ['lib/telemetry'],
+    '@opentelemetry/sdk-trace-base': ['lib/telemetry', 'test/lib/telemetry'],
     commander: ['cli'],
     'cli-table3': ['cli', 'bench'],
     'log-update': ['cli'],
@@ -183,6 +191,18 @@ describe('the repository', () => {
     const plain = [...sources.keys()].filter((file) => /^(infra|test)\/.*\.mjs$/.test(file));
     const outside = reachedBeyond(sources, plain, [], ['static']).filter((line) => !/ reaches node:\S+ /.test(line));
     assert.deepEqual(outside, []);
+  });
+
+  it('loads nothing of OpenTelemetry before somebody wants traces', () => {
+    const edges = edgesOf(sources);
+    const loaded = ['workers/main.ts', 'cli/main.ts', 'cli/dev/platform.ts'].flatMap((entry) =>
+      loadedFrom(entry, edges, ['static']).flatMap((edge) => edge.to.package ?? []),
+    );
+    assert.ok(loaded.includes('@temporalio/worker') && loaded.includes('@temporalio/client'));
+    assert.deepEqual(
+      loaded.filter((name) => /opentelemetry/.test(name)),
+      [],
+    );
   });
 
   it('exports every workflow by name from workflows/index.ts', () => {

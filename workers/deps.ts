@@ -2,9 +2,12 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { ActivityDeps } from '../activities/deps.ts';
 import { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
+import { observeAll } from '../lib/artifacts/requests.ts';
 import { S3Store } from '../lib/artifacts/s3-store.ts';
 import { openCompute } from './compute.ts';
 import type { WorkerConfig } from './config.ts';
+import { measureCompute } from './measure.ts';
+import type { Watchers } from './pools.ts';
 import { SourceBuckets } from './source-buckets.ts';
 
 export interface OpenDeps {
@@ -13,17 +16,20 @@ export interface OpenDeps {
   close(): Promise<void>;
 }
 
-/** Builds everything that activities need, from the configuration. */
-export function openDeps(config: WorkerConfig): OpenDeps {
+const NOBODY: Watchers = { metrics: null, tracing: null };
+
+/** Builds everything that activities need, from the configuration. What they do is told to whoever watches. */
+export function openDeps(config: WorkerConfig, { metrics, tracing }: Watchers = NOBODY): OpenDeps {
   const { store: storeConfig, worker } = config;
-  const store = new S3Store(storeConfig);
-  const buckets = new SourceBuckets(store, config);
+  const observe = observeAll([metrics?.requests, tracing?.requests]);
+  const store = new S3Store({ ...storeConfig, observe });
+  const buckets = new SourceBuckets(store, config, observe);
   const compute = openCompute(Math.max(1, availableParallelism()));
   return {
     store,
     deps: {
       store,
-      compute,
+      compute: metrics ? measureCompute(compute, metrics) : compute,
       artifacts: new ArtifactStore(store),
       cacheDir: worker.cacheDir,
       modelsDir: fileURLToPath(new URL('../models', import.meta.url)),
@@ -32,6 +38,7 @@ export function openDeps(config: WorkerConfig): OpenDeps {
       sources: { kaggle: worker.kaggle, openBucket: (place) => buckets.open(place) },
       patientKey: worker.patientKey,
       threads: worker.threads,
+      ...(metrics && { observer: metrics }),
     },
     async close() {
       await compute.close();

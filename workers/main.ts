@@ -1,12 +1,15 @@
-import type { Worker } from '@temporalio/worker';
+import { Runtime, type Worker } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
 import type { Pool } from '../contracts/queues.ts';
 import { isFault } from '../lib/fault.ts';
 import { readWorkerConfig, slotsOf, type WorkerConfig } from './config.ts';
 import { openDeps } from './deps.ts';
 import { reportHealth } from './health.ts';
-import { installRuntime, openLog, shutdownRuntime } from './log.ts';
-import { createPool } from './pools.ts';
+import { openLog } from './log.ts';
+import { measureProcess } from './measure.ts';
+import { Metrics } from './metrics.ts';
+import { createPool, queuesOf } from './pools.ts';
+import { installRuntime, shutdownRuntime } from './runtime.ts';
 import { connectTemporal, ensureSearchAttributes, persist } from './temporal.ts';
 
 /** The one entry of every pool. Runs until it is told to stop. @throws Fault WORKER_CONFIG, and whatever ends a worker */
@@ -19,23 +22,34 @@ export async function runWorker(pools: readonly string[], env: NodeJS.ProcessEnv
 async function serve(config: WorkerConfig, stop: AbortSignal): Promise<void> {
   const { pools, worker } = config;
   const log = openLog(worker, pools);
-  installRuntime(log);
-  const open = openDeps(config);
+  installRuntime(log, worker.metrics, pools);
+  const metrics = worker.metrics === null ? null : new Metrics();
+  // Loaded on demand: it is a megabyte of code that most installations never use.
+  const tracing = config.traces ? (await import('./tracing.ts')).openWorkerTracing(pools) : null;
+  const watchers = { metrics, tracing };
+  const open = openDeps(config, watchers);
   try {
     await persist(log, stop, 'the object store', () => open.store.ensureBucket(), isOutage);
     const temporal = await connectTemporal(log, stop);
+    metrics?.attach(Runtime.instance().metricMeter);
     if (pools.includes('io')) await ensureSearchAttributes(temporal, log);
     const activities = createActivities(open.deps);
-    const create = (pool: Pool) => createPool(pool, slotsOf(pool, worker), activities, temporal);
+    const create = (pool: Pool) => createPool(pool, slotsOf(pool, worker), activities, temporal, watchers);
     const workers = (await Promise.all(pools.map(create))).flat();
     const endHealth = worker.healthFile === null ? () => {} : reportHealth(worker.healthFile, workers);
-    await runUntil(stop, workers, () => log.info({ namespace: temporal.namespace }, 'ready'));
+    const endMeasuring = metrics ? measureProcess(metrics, temporal, pools.flatMap(queuesOf)) : () => {};
+    await runUntil(stop, workers, () =>
+      log.info({ namespace: temporal.namespace, metrics: worker.metrics, traces: config.traces }, 'ready'),
+    );
     endHealth();
+    endMeasuring();
+    metrics?.detach();
     await temporal.connection.close();
   } catch (error) {
     if (!stop.aborted) throw error;
   } finally {
     await open.close();
+    await tracing?.close();
     await shutdownRuntime();
     log.info('stopped');
   }

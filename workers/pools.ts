@@ -3,7 +3,11 @@ import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Activities } from '../activities/index.ts';
 import { HEARTBEAT } from '../contracts/messages.ts';
 import { type Pool, QUEUES } from '../contracts/queues.ts';
-import type { Temporal } from './temporal.ts';
+import { logActivities } from './activity-subject.ts';
+import { measureStages } from './measure.ts';
+import type { Metrics } from './metrics.ts';
+import type { QueueOf, Temporal } from './temporal.ts';
+import type { WorkerTracing } from './tracing.ts';
 
 const WORKFLOWS = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
 
@@ -17,21 +21,43 @@ const common = {
   shutdownForceTime: '20s',
 } as const satisfies Partial<WorkerOptions>;
 
+/** Who watches a worker's work; null where nobody does. */
+export interface Watchers {
+  readonly metrics: Metrics | null;
+  readonly tracing: WorkerTracing | null;
+}
+
 /** The workers of a pool. The io pool's process also runs the workflows: it loads nothing heavy. */
 export async function createPool(
   pool: Pool,
   slots: number,
   activities: Activities,
   temporal: Temporal,
+  { metrics, tracing }: Watchers,
 ): Promise<Worker[]> {
+  const activity = [...(tracing?.activity ?? []), logActivities, ...(metrics ? [measureStages(metrics)] : [])];
+  const client = tracing && { client: { workflow: [tracing.client] } };
   const work = await Worker.create({
     ...common,
     ...temporal,
     taskQueue: QUEUES[pool],
     activities,
+    interceptors: { activity, ...client },
     maxConcurrentActivityTaskExecutions: slots,
   });
   if (pool !== 'io') return [work];
-  const flow = await Worker.create({ ...common, ...temporal, taskQueue: QUEUES.workflow, workflowsPath: WORKFLOWS });
+  const flow = await Worker.create({
+    ...common,
+    ...temporal,
+    taskQueue: QUEUES.workflow,
+    workflowsPath: WORKFLOWS,
+    ...tracing?.workflows,
+  });
   return [work, flow];
 }
+
+/** The queues that a pool's process serves. */
+export const queuesOf = (pool: Pool): QueueOf[] => [
+  { name: QUEUES[pool], tasks: 'activities' },
+  ...(pool === 'io' ? [{ name: QUEUES.workflow, tasks: 'workflows' } as const] : []),
+];

@@ -1,4 +1,5 @@
 import type { ActivityDeps } from '../activities/deps.ts';
+import type { ObserveRequests } from '../lib/artifacts/requests.ts';
 import { S3Store, type S3StoreOptions } from '../lib/artifacts/s3-store.ts';
 import type { WorkerConfig } from './config.ts';
 
@@ -12,12 +13,14 @@ type BucketPlace = Parameters<ActivityDeps['sources']['openBucket']>[0];
 export class SourceBuckets {
   readonly #store: S3Store;
   readonly #config: WorkerConfig;
+  readonly #observe: ObserveRequests | undefined;
   /** One client for each server. */
   readonly #opened = new Map<string, S3Store>();
 
-  constructor(store: S3Store, config: WorkerConfig) {
+  constructor(store: S3Store, config: WorkerConfig, observe?: ObserveRequests) {
     this.#store = store;
     this.#config = config;
+    this.#observe = observe;
   }
 
   open(place: BucketPlace): S3Store {
@@ -26,7 +29,7 @@ export class SourceBuckets {
     const server = JSON.stringify([options.endpoint, options.region]);
     const known = this.#opened.get(server);
     if (known) return known.inBucket(place.bucket);
-    const opened = new S3Store(options);
+    const opened = new S3Store({ ...options, observe: this.#observe });
     this.#opened.set(server, opened);
     return opened;
   }

@@ -57,6 +57,31 @@ export async function ensureSearchAttributes({ connection, namespace }: Temporal
     await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    log.warn({ reason, needed: SEARCH_ATTRIBUTES }, 'could not check the search attributes; they must exist');
+    log.warn(
+      { reason, needed: Object.keys(SEARCH_ATTRIBUTES) },
+      'could not check the search attributes; they must exist',
+    );
   }
+}
+
+export interface QueueOf {
+  readonly name: string;
+  /** What waits in it. */
+  readonly tasks: 'workflows' | 'activities';
+}
+
+/** Kinds of tasks as Temporal's API numbers them. */
+const TASKS = { workflows: 1, activities: 2 } as const;
+
+/** How much waits in a queue, and for how long, as the server estimates. Asked with a deadline: whoever asks, asks again. */
+export async function backlogOf(
+  { connection, namespace }: Temporal,
+  { name, tasks }: QueueOf,
+): Promise<{ tasks: number; ageSeconds: number }> {
+  const request = { namespace, taskQueue: { name }, taskQueueType: TASKS[tasks], reportStats: true };
+  const { stats } = await connection.withDeadline(Date.now() + 5_000, () =>
+    connection.workflowService.describeTaskQueue(request),
+  );
+  const { approximateBacklogCount: count, approximateBacklogAge: age } = stats ?? {};
+  return { tasks: Number(count ?? 0), ageSeconds: Number(age?.seconds ?? 0) + (age?.nanos ?? 0) / 1e9 };
 }

@@ -12,6 +12,7 @@ import { S3Store } from '../../lib/artifacts/s3-store.ts';
 import type { ObjectStore } from '../../lib/artifacts/store.ts';
 import { Fault } from '../../lib/fault.ts';
 import { toFault } from '../to-fault.ts';
+import { type ClientTracing, openClientTracing } from '../tracing.ts';
 import { cacheDirOf } from './folders.ts';
 import { type DevWorkers, startDevWorkers } from './workers.ts';
 
@@ -62,7 +63,8 @@ async function connectConfigured({ env, signal }: PlatformOptions): Promise<Plat
     throw new Fault('CONFIG', { at: String(issue.path[0]), ...details });
   }
   const { endpoint, region, bucket } = parsed.data;
-  const opened = await connect(address, namespace, connectionOptions as ConnectionOptions, signal);
+  const tracing = await openClientTracing(env);
+  const opened = await connect(address, namespace, connectionOptions as ConnectionOptions, tracing, signal);
   const store = new S3Store(parsed.data);
   return {
     ...opened,
@@ -75,6 +77,7 @@ async function connectConfigured({ env, signal }: PlatformOptions): Promise<Plat
     async close() {
       await opened.connection.close();
       store.close();
+      await tracing.close();
     },
   };
 }
@@ -102,7 +105,8 @@ async function startEmbedded({ stateDir, env, report, workers: wanted, signal }:
           },
         })
       : null;
-    const { client, connection } = await connect(temporalAddress, 'default', {}, signal);
+    const tracing = await openClientTracing(env);
+    const { client, connection } = await connect(temporalAddress, 'default', {}, tracing, signal);
     const store = new S3Store({ ...s3, forcePathStyle: true });
     return {
       ...{ client, store, temporalAddress, namespace: 'default', artifacts: new ArtifactStore(store) },
@@ -114,6 +118,7 @@ async function startEmbedded({ stateDir, env, report, workers: wanted, signal }:
       async close({ keep = false } = {}) {
         await connection.close();
         store.close();
+        await tracing.close();
         // Workers first: they tell Temporal what they were at, so that the next one takes over at once.
         await workers?.stop({ keep });
         await servers.stop({ keep });
@@ -130,12 +135,13 @@ async function connect(
   address: string,
   namespace: string,
   options: ConnectionOptions,
+  { interceptors: workflow }: ClientTracing,
   signal: AbortSignal | undefined,
 ): Promise<{ client: Client; connection: Connection }> {
   try {
     const connecting = Connection.connect({ ...options, address, connectTimeout: '10s' });
     const connection = await unlessAborted(signal, connecting);
-    return { connection, client: new Client({ connection, namespace }) };
+    return { connection, client: new Client({ connection, namespace, interceptors: { workflow } }) };
   } catch (cause) {
     signal?.throwIfAborted();
     const answer = toFault(cause);

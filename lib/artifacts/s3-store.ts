@@ -18,6 +18,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { Fault } from '../fault.ts';
 import { changedWhileStored, readParts } from './parts.ts';
+import { type ObserveRequests, observed } from './requests.ts';
 import {
   type ByteRange,
   type ByteSource,
@@ -47,6 +48,8 @@ export interface S3StoreOptions {
   unsigned?: boolean | undefined;
   /** `host/bucket/key` instead of `bucket.host/key`. Default: where an endpoint is given. */
   forcePathStyle?: boolean | undefined;
+  /** Is told of every request. */
+  observe?: ObserveRequests | undefined;
   /** For tests: how long to wait for a silent server. Default 30 s. */
   timeoutMs?: number | undefined;
 }
@@ -343,8 +346,8 @@ export class S3Store implements ObjectStore {
 const NOBODY = { accessKeyId: '', secretAccessKey: '' };
 
 function openClient(options: S3StoreOptions, timeoutMs: number): S3Client {
-  const { endpoint, region, accessKeyId, secretAccessKey, sessionToken } = options;
-  return new S3Client({
+  const { endpoint, region, accessKeyId, secretAccessKey, sessionToken, observe } = options;
+  const client = new S3Client({
     region,
     forcePathStyle: options.forcePathStyle ?? endpoint !== undefined,
     maxAttempts: REQUEST_ATTEMPTS,
@@ -362,6 +365,8 @@ function openClient(options: S3StoreOptions, timeoutMs: number): S3Client {
         credentials: { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) },
       }),
   });
+  if (observe) client.middlewareStack.add(observed(observe), { step: 'initialize', name: 'observe' });
+  return client;
 }
 
 interface Download {

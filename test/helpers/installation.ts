@@ -3,7 +3,12 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Client, Connection, type WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  type WorkflowClientInterceptor,
+  type WorkflowHandleWithFirstExecutionRunId,
+} from '@temporalio/client';
 import { prepareRun } from '../../cli/config/prepare.ts';
 import { RunConfig, type RunConfigInput } from '../../contracts/config.ts';
 import type { CrossValidationInput } from '../../contracts/cross-validation.ts';
@@ -69,18 +74,23 @@ export class Installation {
   readonly #lost: Promise<never>;
   #lose: (error: Error) => void = () => undefined;
 
-  private constructor(stateDir: string, servers: DevServers, connection: Connection) {
+  private constructor(
+    stateDir: string,
+    servers: DevServers,
+    connection: Connection,
+    workflow: WorkflowClientInterceptor[],
+  ) {
     this.#stateDir = stateDir;
     this.#servers = servers;
     this.#connection = connection;
-    this.client = new Client({ connection });
+    this.client = new Client({ connection, interceptors: { workflow } });
     this.#lost = new Promise((_, reject) => {
       this.#lose = reject;
     });
     this.#lost.catch(() => undefined);
   }
 
-  static async open(): Promise<Installation> {
+  static async open(interceptors: WorkflowClientInterceptor[] = []): Promise<Installation> {
     const stateDir = await mkdtemp(join(tmpdir(), 'samflow-installation-'));
     try {
       const servers = await startDevServers({
@@ -88,7 +98,7 @@ export class Installation {
         report: () => undefined,
       });
       const connection = await Connection.connect({ address: servers.temporalAddress, connectTimeout: '30s' });
-      return new Installation(stateDir, servers, connection);
+      return new Installation(stateDir, servers, connection, interceptors);
     } catch (error) {
       await rm(stateDir, { recursive: true, force: true });
       throw error;

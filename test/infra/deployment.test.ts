@@ -221,6 +221,29 @@ describe('the compose file', () => {
     assert.match(DOCKERFILE, new RegExp(` AS ${gpu.build.target}$`, 'm'));
   });
 
+  it('has every pool tell its metrics where Prometheus asks, when the file of the observers is added', () => {
+    const observe: Yaml = parse(readRepositoryFile('infra/compose/docker-compose.observe.yml'));
+    const [job]: Yaml[] = parse(readRepositoryFile('infra/observability/prometheus.yml')).scrape_configs;
+    const [{ names, port }] = job.dns_sd_configs;
+    assert.deepEqual(names, [...POOLS]);
+    for (const pool of POOLS) {
+      const { SAMFLOW_METRICS: address, ...others } = observe.services[pool].environment;
+      assert.equal(address, `0.0.0.0:${port}`);
+      assert.deepEqual(others, {});
+    }
+    for (const name of ['prometheus', 'grafana']) {
+      const { image, ports, networks, volumes } = observe.services[name];
+      assert.ok(isPinned(image), image);
+      for (const published of ports) assert.match(published, /^127\.0\.0\.1:/);
+      for (const network of networks) assert.ok(network in compose.networks);
+      for (const volume of volumes) {
+        const [source] = volume.split(':');
+        const isThere = existsSync(path.join(REPOSITORY, 'infra/compose', source)) || source in observe.volumes;
+        assert.ok(isThere, `${name}: ${source}`);
+      }
+    }
+  });
+
   it('gives the Temporal server the settings of the embedded one', () => {
     const settings: Yaml = parse(readRepositoryFile('infra/compose/dynamic-config.yaml'));
     const values = Object.entries<Yaml>(settings).map(([name, [{ value }]]) => [name, value]);

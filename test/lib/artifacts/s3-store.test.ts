@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, describe, it } from 'node:test';
+import { kindOf, type RequestOutcome } from '../../../lib/artifacts/requests.ts';
 import { S3Store } from '../../../lib/artifacts/s3-store.ts';
 import { PreconditionFailed } from '../../../lib/artifacts/store.ts';
 import { assertRejectsWithFault } from '../../helpers/faults.ts';
@@ -16,7 +17,8 @@ type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 /** A server that gives one scripted answer per request, and the last of them from then on. */
 async function storeAt(
   ...answers: Answer[]
-): Promise<{ store: S3Store; requests: IncomingMessage[]; close: () => void }> {
+): Promise<{ store: S3Store; requests: IncomingMessage[]; observed: [string, RequestOutcome][]; close: () => void }> {
+  const observed: [string, RequestOutcome][] = [];
   const requests: IncomingMessage[] = [];
   const server = createServer((request, response) => {
     request.resume();
@@ -28,13 +30,14 @@ async function storeAt(
   const store = new S3Store({
     ...{ endpoint: `http://127.0.0.1:${port}`, region: 'us-east-1', bucket: 'samflow' },
     ...{ accessKeyId: 'key', secretAccessKey: 'secret', timeoutMs: 300 },
+    observe: (operation) => (outcome) => void observed.push([operation, outcome]),
   });
   const close = () => {
     store.close();
     server.closeAllConnections();
     server.close();
   };
-  return { store, requests, close };
+  return { store, requests, observed, close };
 }
 
 /** The object, or the range that was asked for. */
@@ -131,6 +134,29 @@ describe('S3 store, on a bad line', () => {
       response.writeHead(200, headers).end(OBJECT);
     });
     await assertRejectsWithFault(store.get('a'), 'ARTIFACT_CORRUPT', /samflow\/a: .*Delete this object/);
+  });
+
+  it('tells of every request what it was and came to, and of no key', async () => {
+    const { store, observed } = await start(
+      give,
+      refuse(503, 'SlowDown'),
+      accept,
+      refuse(412, 'PreconditionFailed'),
+      html,
+    );
+    await store.get('secret-key');
+    await store.put('secret-key', Buffer.from('12345'));
+    await assert.rejects(store.put('secret-key', Buffer.from('1'), { ifNoneMatch: '*' }));
+    await assert.rejects(store.get('secret-key'));
+    assert.deepEqual(
+      observed.map(([operation, outcome]) => [operation, kindOf(outcome), outcome]),
+      [
+        ['GetObject', 'ok', { status: 200, attempts: 1, sentBytes: 0, receivedBytes: OBJECT.length }],
+        ['PutObject', 'ok', { status: 200, attempts: 2, sentBytes: 5, receivedBytes: 0 }],
+        ['PutObject', 'refused', { status: 412, attempts: 1, sentBytes: 1, receivedBytes: 0 }],
+        ['GetObject', 'error', { status: 500, attempts: 4, sentBytes: 0, receivedBytes: 0 }],
+      ],
+    );
   });
 
   it('repeats a write that the server could not take', async () => {
