@@ -38,6 +38,31 @@ const secretWord = z
   .trim()
   .regex(/^[\x21-\x7e]+$/, 'a token of printable characters');
 
+/** Keys of the payloads' encryption: of whoever talks to Temporal, clients and workers alike. */
+export const CodecEnvironment = z
+  .object({
+    /** Secret: `id:base64,id:base64`, 32 bytes each. The first key encrypts, all decrypt. */
+    SAMFLOW_CODEC_KEYS: z.string().min(1).optional(),
+    /** Or a file that holds them, which nobody else may read. */
+    SAMFLOW_CODEC_KEYS_FILE: z.string().min(1).optional(),
+  })
+  .refine((env) => env.SAMFLOW_CODEC_KEYS === undefined || env.SAMFLOW_CODEC_KEYS_FILE === undefined, {
+    path: ['SAMFLOW_CODEC_KEYS'],
+    message: 'SAMFLOW_CODEC_KEYS or SAMFLOW_CODEC_KEYS_FILE, not both',
+  })
+  .transform((env) => ({ keys: env.SAMFLOW_CODEC_KEYS ?? null, keysFile: env.SAMFLOW_CODEC_KEYS_FILE ?? null }));
+export type CodecEnvironment = z.infer<typeof CodecEnvironment>;
+
+/** Of `samflow codec-server`, beside the keys. */
+export const CodecServerEnvironment = z
+  .object({
+    /** Secret: whoever shows it may have payloads decoded. */
+    SAMFLOW_CODEC_TOKEN: z
+      .string({ error: 'a secret of at least 16 characters' })
+      .min(16, 'a secret of at least 16 characters'),
+  })
+  .transform((env) => ({ token: env.SAMFLOW_CODEC_TOKEN }));
+
 /** What a worker needs beyond Temporal and the store. */
 export const WorkerEnvironment = z
   .object({

@@ -30,6 +30,7 @@ const ARCHITECTURE: Architecture = {
       node: true,
     },
     'lib/report': { ours: [], node: true },
+    codec: { ours: ['contracts'], node: true },
     workflows: { ours: ['contracts'], types: ['activities'], node: false },
     activities: {
       ours: [
@@ -46,9 +47,10 @@ const ARCHITECTURE: Architecture = {
       ],
       node: true,
     },
-    workers: { ours: ['activities', 'contracts', 'lib/artifacts', 'lib/runtime'], node: true },
+    workers: { ours: ['activities', 'codec', 'contracts', 'lib/artifacts', 'lib/runtime'], node: true },
     cli: {
       ours: [
+        'codec',
         'contracts',
         'lib/artifacts',
         'lib/volume',
@@ -96,7 +98,8 @@ const ARCHITECTURE: Architecture = {
     '@temporalio/activity': ['activities', 'test/workflows/encode.service.test.ts'],
     '@temporalio/worker': ['workers', 'test'],
     '@temporalio/client': ['cli', 'workers', 'test', 'bench'],
-    '@temporalio/common': ['workflows', 'activities', 'workers', 'cli', 'test'],
+    '@temporalio/common': ['codec', 'workflows', 'activities', 'workers', 'cli', 'test'],
+    '@temporalio/proto': ['codec', 'test'],
     '@temporalio/envconfig': ['workers', 'cli'],
     '@temporalio/testing': ['test', 'bench'],
     commander: ['cli'],

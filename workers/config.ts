@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { z } from 'zod';
-import { expectedOf, StoreEnvironment, WorkerEnvironment } from '../contracts/environment.ts';
+import { CodecEnvironment, expectedOf, StoreEnvironment, WorkerEnvironment } from '../contracts/environment.ts';
 import { POOLS, type Pool } from '../contracts/queues.ts';
 import { Fault } from '../lib/fault.ts';
 
@@ -8,6 +8,7 @@ export interface WorkerConfig {
   readonly pools: readonly Pool[];
   readonly store: StoreEnvironment;
   readonly worker: WorkerEnvironment;
+  readonly codec: CodecEnvironment;
 }
 
 /** Reads what a worker needs from its environment. @throws Fault WORKER_CONFIG naming the variable */
@@ -22,7 +23,12 @@ export function readWorkerConfig(pools: readonly string[], env: NodeJS.ProcessEn
       );
     }
   }
-  const config = { pools: pools as Pool[], store: read(StoreEnvironment, env), worker: read(WorkerEnvironment, env) };
+  const config = {
+    pools: pools as Pool[],
+    store: read(StoreEnvironment, env),
+    worker: read(WorkerEnvironment, env),
+    codec: read(CodecEnvironment, env),
+  };
   if (config.pools.includes('io') && config.worker.patientKey === null) {
     const fix = 'Set it to a secret of at least 16 characters, the same for every io worker';
     throw configFault('SAMFLOW_PATIENT_KEY', 'nothing', 'the key of the patients’ pseudonyms', fix);

@@ -1,5 +1,6 @@
 import type { Worker } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
+import { openDataConverter } from '../codec/data-converter.ts';
 import type { Pool } from '../contracts/queues.ts';
 import { isFault } from '../lib/fault.ts';
 import { readWorkerConfig, slotsOf, type WorkerConfig } from './config.ts';
@@ -18,12 +19,13 @@ export async function runWorker(pools: readonly string[], env: NodeJS.ProcessEnv
 
 async function serve(config: WorkerConfig, stop: AbortSignal): Promise<void> {
   const { pools, worker } = config;
+  const dataConverter = openDataConverter(config.codec);
   const log = openLog(worker, pools);
   installRuntime(log);
   const open = openDeps(config);
   try {
     await persist(log, stop, 'the object store', () => open.store.ensureBucket(), isOutage);
-    const temporal = await connectTemporal(log, stop);
+    const temporal = { ...(await connectTemporal(log, stop)), dataConverter };
     if (pools.includes('io')) await ensureSearchAttributes(temporal, log);
     const activities = createActivities(open.deps);
     const create = (pool: Pool) => createPool(pool, slotsOf(pool, worker), activities, temporal);

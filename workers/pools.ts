@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import type { DataConverter } from '@temporalio/common';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Activities } from '../activities/index.ts';
 import { type Pool, QUEUES } from '../contracts/queues.ts';
@@ -21,7 +22,7 @@ export async function createPool(
   pool: Pool,
   slots: number,
   activities: Activities,
-  temporal: Temporal,
+  temporal: Temporal & { readonly dataConverter: DataConverter },
 ): Promise<Worker[]> {
   const work = await Worker.create({
     ...common,

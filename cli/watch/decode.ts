@@ -1,0 +1,30 @@
+import type { Client } from '@temporalio/client';
+import type { Payload } from '@temporalio/common';
+import { isFault } from '../../lib/fault.ts';
+
+/** What the client's own calls leave as the server sends it. */
+interface RawFailure {
+  readonly message?: string | null | undefined;
+  readonly encodedAttributes?: Payload | null | undefined;
+}
+
+/** A payload's value; null where there is none or it cannot be understood. @throws Fault PAYLOAD_… of the codec */
+export async function payloadValue({ options }: Client, payload: Payload | null | undefined): Promise<unknown> {
+  if (!payload) return null;
+  const { payloadCodecs, payloadConverter } = options.loadedDataConverter;
+  try {
+    let payloads = [payload];
+    for (const codec of payloadCodecs.toReversed()) payloads = await codec.decode(payloads);
+    return payloadConverter.fromPayload(payloads[0]!);
+  } catch (error) {
+    if (isFault(error)) throw error;
+    return null;
+  }
+}
+
+/** The message of a failure, which lies in its encoded attributes where a codec is used. */
+export async function messageOf(client: Client, failure: RawFailure | null | undefined): Promise<string | null> {
+  const attributes = await payloadValue(client, failure?.encodedAttributes);
+  const encoded = (attributes as { readonly message?: unknown } | null)?.message;
+  return typeof encoded === 'string' ? encoded : (failure?.message ?? null);
+}
