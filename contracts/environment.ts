@@ -85,6 +85,8 @@ export const WorkerEnvironment = z
     SAMFLOW_SOURCE_S3_REGION: z.string().min(1).optional(),
     SAMFLOW_SOURCE_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
     SAMFLOW_SOURCE_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+    /** Addresses beside public ones that sources of a configuration may name: `private`, addresses, ranges, names of hosts. */
+    SAMFLOW_SOURCE_HOSTS: z.string().default(''),
     /** Threads of a model session. Fixed, because sums in another order give other last bits. */
     SAMFLOW_THREADS: z.coerce.number().int().min(1).max(256).default(2),
     /** Activities that the cpu pool does at a time; default: one for each core. Each may hold a volume in memory. */
@@ -116,6 +118,7 @@ export const WorkerEnvironment = z
       accessKeyId: env.SAMFLOW_SOURCE_S3_ACCESS_KEY_ID,
       secretAccessKey: env.SAMFLOW_SOURCE_S3_SECRET_ACCESS_KEY,
     },
+    sourceHosts: env.SAMFLOW_SOURCE_HOSTS.split(/[\s,]+/).filter(Boolean),
     threads: env.SAMFLOW_THREADS,
     cpuSlots: env.SAMFLOW_CPU_SLOTS ?? null,
     logLevel: env.SAMFLOW_LOG_LEVEL,

@@ -47,7 +47,10 @@ const ARCHITECTURE: Architecture = {
       ],
       node: true,
     },
-    workers: { ours: ['activities', 'codec', 'contracts', 'lib/artifacts', 'lib/runtime'], node: true },
+    workers: {
+      ours: ['activities', 'codec', 'contracts', 'lib/artifacts', 'lib/dataset', 'lib/http', 'lib/runtime'],
+      node: true,
+    },
     cli: {
       ours: [
         'codec',
@@ -92,7 +95,7 @@ const ARCHITECTURE: Architecture = {
     echarts: ['lib/report'],
     piscina: ['lib/runtime', 'workers'],
     'onnxruntime-node': ['lib/runtime', 'test/lib/runtime'],
-    '@aws-sdk/client-s3': ['lib/artifacts/s3-store.ts'],
+    '@aws-sdk/client-s3': ['lib/artifacts/s3-store.ts', 'test/privacy.service.test.ts'],
     '@huggingface/hub': ['lib/pretrained/hub.ts'],
     '@temporalio/workflow': ['workflows', 'test/helpers/bounded-workflow.ts', 'test/helpers/retrain-workflows.ts'],
     '@temporalio/activity': ['activities', 'test/workflows/encode.service.test.ts'],

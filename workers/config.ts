@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { CodecEnvironment, expectedOf, StoreEnvironment, WorkerEnvironment } from '../contracts/environment.ts';
 import { POOLS, type Pool } from '../contracts/queues.ts';
 import { Fault } from '../lib/fault.ts';
+import { reachOf } from '../lib/http/reach.ts';
 
 export interface WorkerConfig {
   readonly pools: readonly Pool[];
@@ -29,6 +30,12 @@ export function readWorkerConfig(pools: readonly string[], env: NodeJS.ProcessEn
     worker: read(WorkerEnvironment, env),
     codec: read(CodecEnvironment, env),
   };
+  try {
+    reachOf(config.worker.sourceHosts);
+  } catch (error) {
+    const expected = '`private`, addresses, ranges (10.0.0.0/8) and names of hosts, separated by commas';
+    throw configFault('SAMFLOW_SOURCE_HOSTS', (error as Error).message, expected, 'Correct the word');
+  }
   if (config.pools.includes('io') && config.worker.patientKey === null) {
     const fix = 'Set it to a secret of at least 16 characters, the same for every io worker';
     throw configFault('SAMFLOW_PATIENT_KEY', 'nothing', 'the key of the patients’ pseudonyms', fix);

@@ -100,6 +100,8 @@ async function startEmbedded({ stateDir, env, report, workers: wanted, signal }:
             ...(s3.secretAccessKey && { SAMFLOW_S3_SECRET_ACCESS_KEY: s3.secretAccessKey }),
             SAMFLOW_PATIENT_KEY: env.SAMFLOW_PATIENT_KEY ?? patientKey,
             SAMFLOW_CACHE: cacheDirOf(env),
+            // Who writes the configuration sits at this machine: its own network is no secret to him.
+            SAMFLOW_SOURCE_HOSTS: env.SAMFLOW_SOURCE_HOSTS ?? 'private',
           },
         })
       : null;

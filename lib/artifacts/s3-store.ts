@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { LookupFunction } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import {
@@ -45,6 +46,8 @@ export interface S3StoreOptions {
   unsigned?: boolean | undefined;
   /** `host/bucket/key` instead of `bucket.host/key`. Default: where an endpoint is given. */
   forcePathStyle?: boolean | undefined;
+  /** How the server's name becomes an address; default: Node's own way. */
+  lookup?: LookupFunction | undefined;
   /** For tests: how long to wait for a silent server. Default 30 s. */
   timeoutMs?: number | undefined;
 }
@@ -328,6 +331,7 @@ function openClient(options: S3StoreOptions, timeoutMs: number): S3Client {
       requestTimeout: timeoutMs,
       throwOnRequestTimeout: true,
       socketTimeout: timeoutMs,
+      ...(options.lookup && { httpAgent: { lookup: options.lookup }, httpsAgent: { lookup: options.lookup } }),
     },
     ...(endpoint !== undefined && { endpoint }),
     ...(options.unsigned && { signer: { sign: async (request) => request }, credentials: NOBODY }),
