@@ -53,6 +53,15 @@ export const CodecEnvironment = z
   .transform((env) => ({ keys: env.SAMFLOW_CODEC_KEYS ?? null, keysFile: env.SAMFLOW_CODEC_KEYS_FILE ?? null }));
 export type CodecEnvironment = z.infer<typeof CodecEnvironment>;
 
+/** Of whoever talks to Temporal and the store. */
+export const TransportEnvironment = z
+  .object({
+    /** In a private network: Temporal and S3 on other machines may be asked without TLS. */
+    SAMFLOW_ALLOW_PLAIN_TEXT: flag.optional(),
+  })
+  .transform((env) => ({ allowsPlainText: env.SAMFLOW_ALLOW_PLAIN_TEXT ?? false }));
+export type TransportEnvironment = z.infer<typeof TransportEnvironment>;
+
 /** Of `samflow codec-server`, beside the keys. */
 export const CodecServerEnvironment = z
   .object({

@@ -1,6 +1,12 @@
 import { availableParallelism } from 'node:os';
 import type { z } from 'zod';
-import { CodecEnvironment, expectedOf, StoreEnvironment, WorkerEnvironment } from '../contracts/environment.ts';
+import {
+  CodecEnvironment,
+  expectedOf,
+  StoreEnvironment,
+  TransportEnvironment,
+  WorkerEnvironment,
+} from '../contracts/environment.ts';
 import { POOLS, type Pool } from '../contracts/queues.ts';
 import { Fault } from '../lib/fault.ts';
 import { reachOf } from '../lib/http/reach.ts';
@@ -10,6 +16,7 @@ export interface WorkerConfig {
   readonly store: StoreEnvironment;
   readonly worker: WorkerEnvironment;
   readonly codec: CodecEnvironment;
+  readonly transport: TransportEnvironment;
 }
 
 /** Reads what a worker needs from its environment. @throws Fault WORKER_CONFIG naming the variable */
@@ -29,6 +36,7 @@ export function readWorkerConfig(pools: readonly string[], env: NodeJS.ProcessEn
     store: read(StoreEnvironment, env),
     worker: read(WorkerEnvironment, env),
     codec: read(CodecEnvironment, env),
+    transport: read(TransportEnvironment, env),
   };
   try {
     reachOf(config.worker.sourceHosts);

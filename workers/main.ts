@@ -14,6 +14,8 @@ import { connectTemporal, ensureSearchAttributes, persist } from './temporal.ts'
 export async function runWorker(pools: readonly string[], env: NodeJS.ProcessEnv, stop: AbortSignal): Promise<void> {
   // Workers know no time zone: nothing they write may depend on where they stand.
   process.env.TZ = 'UTC';
+  // Downloads, logs and scratch files hold scans or speak of them: they are this account's alone.
+  process.umask(0o077);
   await serve(readWorkerConfig(pools, env), stop);
 }
 
@@ -25,7 +27,7 @@ async function serve(config: WorkerConfig, stop: AbortSignal): Promise<void> {
   const open = openDeps(config);
   try {
     await persist(log, stop, 'the object store', () => open.store.ensureBucket(), isOutage);
-    const temporal = { ...(await connectTemporal(log, stop)), dataConverter };
+    const temporal = { ...(await connectTemporal(log, stop, config)), dataConverter };
     if (pools.includes('io')) await ensureSearchAttributes(temporal, log);
     const activities = createActivities(open.deps);
     const create = (pool: Pool) => createPool(pool, slotsOf(pool, worker), activities, temporal);

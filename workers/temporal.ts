@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
+import { requireEncryption } from '../codec/transport.ts';
 import { SEARCH_ATTRIBUTES } from '../contracts/search-attributes.ts';
+import type { WorkerConfig } from './config.ts';
 
 export interface Temporal {
   readonly connection: NativeConnection;
@@ -11,10 +13,18 @@ export interface Temporal {
 
 const RETRY_MS = 2_000;
 
-/** Connects to Temporal by its own environment variables and profile, and waits for a server that is not there yet. */
-export async function connectTemporal(log: Logger, signal: AbortSignal): Promise<Temporal> {
+/**
+ * Connects to Temporal by its own environment variables and profile, and waits for a server that is not there yet.
+ * @throws Fault TRANSPORT_IN_CLEAR
+ */
+export async function connectTemporal(log: Logger, signal: AbortSignal, config: WorkerConfig): Promise<Temporal> {
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
-  const connection = await persist(log, signal, `Temporal at ${connectionOptions.address ?? 'localhost:7233'}`, () =>
+  const { address = 'localhost:7233', tls } = connectionOptions;
+  requireEncryption(
+    { temporal: { address, tls }, s3Endpoint: config.store.endpoint },
+    config.transport.allowsPlainText,
+  );
+  const connection = await persist(log, signal, `Temporal at ${address}`, () =>
     NativeConnection.connect(connectionOptions),
   );
   return { connection, namespace };

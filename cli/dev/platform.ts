@@ -5,7 +5,8 @@ import type { DataConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { openDataConverter } from '../../codec/data-converter.ts';
 import { keysFingerprint, readCodecKeys } from '../../codec/keys.ts';
-import { CodecEnvironment, StoreEnvironment } from '../../contracts/environment.ts';
+import { requireEncryption } from '../../codec/transport.ts';
+import { CodecEnvironment, StoreEnvironment, TransportEnvironment } from '../../contracts/environment.ts';
 import { SEARCH_ATTRIBUTES } from '../../contracts/search-attributes.ts';
 import { unlessAborted } from '../../infra/dev/abort.ts';
 import { devCredentials } from '../../infra/dev/credentials.ts';
@@ -14,6 +15,7 @@ import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { S3Store } from '../../lib/artifacts/s3-store.ts';
 import type { ObjectStore } from '../../lib/artifacts/store.ts';
 import { Fault } from '../../lib/fault.ts';
+import { clientIdentity } from '../client-identity.ts';
 import { readEnvironment } from '../environment.ts';
 import { toFault } from '../to-fault.ts';
 import { cacheDirOf } from './folders.ts';
@@ -61,6 +63,8 @@ async function connectConfigured({ env, signal }: PlatformOptions): Promise<Plat
   const storeConfig = readEnvironment(StoreEnvironment, env);
   const dataConverter = openDataConverter(readEnvironment(CodecEnvironment, env));
   const { endpoint, region, bucket } = storeConfig;
+  const { allowsPlainText } = readEnvironment(TransportEnvironment, env);
+  requireEncryption({ temporal: { address, tls: connectionOptions.tls }, s3Endpoint: endpoint }, allowsPlainText);
   const opened = await connect(address, namespace, connectionOptions as ConnectionOptions, dataConverter, signal);
   const store = new S3Store(storeConfig);
   return {
@@ -139,7 +143,7 @@ async function connect(
   try {
     const connecting = Connection.connect({ ...options, address, connectTimeout: '10s' });
     const connection = await unlessAborted(signal, connecting);
-    return { connection, client: new Client({ connection, namespace, dataConverter }) };
+    return { connection, client: new Client({ connection, namespace, dataConverter, identity: clientIdentity() }) };
   } catch (cause) {
     signal?.throwIfAborted();
     const answer = toFault(cause);

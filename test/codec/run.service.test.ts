@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -126,6 +126,23 @@ describe('a run whose payloads are encrypted', { skip: await withoutTools('tempo
     await assert.rejects(async () =>
       Worker.runReplayHistory({ workflowBundle, dataConverter: other }, await historyOf('sealed'), 'sealed'),
     );
+  });
+
+  it('leaves files that the worker’s account alone can read', { skip: process.platform === 'win32' }, async () => {
+    const home = installation.environment(bucket).SAMFLOW_HOME!;
+    const files = [];
+    for (const folder of ['cache', 'logs']) {
+      for (const name of await readdir(join(home, folder), { recursive: true })) {
+        const { mode } = await stat(join(home, folder, name));
+        // The servers' own logs are the supervisor's, in a folder that nobody else can enter.
+        if (folder === 'cache' || name.startsWith('io')) files.push([name, mode & 0o077]);
+      }
+    }
+    assert.deepEqual(
+      files.filter(([, others]) => others !== 0),
+      [],
+    );
+    assert.ok(files.length > 1);
   });
 
   it('is shown by the command line to who has the key, after a rotation too, and to nobody else', async () => {
