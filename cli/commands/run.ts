@@ -6,6 +6,7 @@ import { followRun } from '../follow-run.ts';
 import { runUrl } from '../run-outcome.ts';
 import { withSession } from '../session.ts';
 import { startRun } from '../start-run.ts';
+import { unverifiedSource } from '../unverified-source.ts';
 
 export interface RunOptions {
   readonly set?: readonly string[];
@@ -24,6 +25,8 @@ export async function runCommand(file: string, { set, detach, json, keep }: RunO
     say(`${pc.bold(run)}${resumed ? ' (resumed)' : ''}`);
     say(pc.dim(`Temporal  ${runUrl(run, platform) ?? platform.temporalAddress}`));
     say(pc.dim(`S3        ${platform.storeAddress}`));
+    const unverified = unverifiedSource(prepared.config.source);
+    if (unverified) say(pc.yellow(unverified));
     if (!detach) return followRun(run, platform, session);
     say(`It goes on by itself; look at it with \`samflow status ${run}\`.`);
     if (platform.embedded) say('Its servers and workers stay: `samflow dev --stop` ends them.');
