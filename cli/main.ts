@@ -109,6 +109,10 @@ function createProgram(done: (code: number) => void): Command {
     .option('--json', 'end with one JSON object on stdout')
     .action(async (run, options) => done(await (await import('./commands/status.ts')).statusCommand(run, options)));
   program
+    .command('audit')
+    .description('say who started, cancelled or told which run what, as JSON lines')
+    .action(async () => done(await (await import('./commands/audit.ts')).auditCommand()));
+  program
     .command('cancel')
     .description('end a run; what it has made is kept')
     .argument('<run>', 'id that `run` has printed')

@@ -159,6 +159,7 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
         ['status', 'private', '--json'],
         ['status', 'private-denied'],
         ['status'],
+        ['audit'],
       ]) {
         const run = promisify(execFile)(process.execPath, [COMMAND, ...args], { env });
         const ended = await installation.whileWorking(run.catch((error) => error));
@@ -241,6 +242,7 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
   it('stands in no line of the command’s but where it repeats the path that it was given', () => {
     assert.match(said.get('status private')!, /"status":"completed"/);
     assert.match(said.get('infer')!, /"status":"completed"/);
+    assert.match(said.get('audit')!, /"workflow":"private",.*"action":"start"/);
     for (const [args, text] of said) {
       assertKept(text, args);
       // The file at fault of a run that failed, for its user alone; see below.

@@ -97,6 +97,12 @@ describe('an encrypted payload', () => {
     });
   }
 
+  it('is bound to its id: the same key under another one does not open it', async () => {
+    const twin = A.replace('2026-a', '2026-b');
+    const sealed = changed(await seal(codecOf(A), 1), { metadata: { 'encryption-key-id': '2026-b' } });
+    await assertRejectsWithFault(codecOf(A, twin).decode([sealed]), 'PAYLOAD_DAMAGED');
+  });
+
   it('does not bring its id into an error where that is no id', async () => {
     const sealed = changed(await seal(codecOf(A), 1), {
       metadata: { 'encryption-key-id': '<img onerror=x>\u001b[2J' },

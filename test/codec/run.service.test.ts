@@ -11,10 +11,14 @@ import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure, type Payload } from '@temporalio/common';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { FAILURE_CONVERTER, openDataConverter } from '../../codec/data-converter.ts';
+import { EncryptionCodec } from '../../codec/encryption.ts';
+import { parseCodecKeys } from '../../codec/keys.ts';
+import { startCodecServer } from '../../codec/server.ts';
 import { MESSAGES } from '../../contracts/messages.ts';
 import type { Progress } from '../../contracts/pipeline.ts';
+import { findTool } from '../../infra/dev/tools.ts';
 import { phantomFiles } from '../../lib/dataset/phantom.ts';
-import { withoutTools } from '../helpers/dev-servers.ts';
+import { INSTALLED, withoutTools } from '../helpers/dev-servers.ts';
 import { textOf } from '../helpers/events.ts';
 import { type Bucket, Installation, smallRun } from '../helpers/installation.ts';
 
@@ -126,6 +130,25 @@ describe('a run whose payloads are encrypted', { skip: await withoutTools('tempo
     await assert.rejects(async () =>
       Worker.runReplayHistory({ workflowBundle, dataConverter: other }, await historyOf('sealed'), 'sealed'),
     );
+  });
+
+  it('is shown by Temporal’s own command to who has the token of the codec server', async () => {
+    const token = 'a token of the test, long enough';
+    const codec = new EncryptionCodec(parseCodecKeys(`${NEW},${OLD}`, 'test'));
+    const server = await startCodecServer({ codec, port: 0, token, origins: [], encodes: false });
+    const temporal = (await findTool('temporal', { stateDir: INSTALLED }))!;
+    const show = async (auth: string) => {
+      const address = installation.environment(bucket).TEMPORAL_ADDRESS!;
+      const at = ['--address', address, '--codec-endpoint', server.url, '--codec-auth', auth];
+      const args = ['workflow', 'show', '--workflow-id', 'sealed', '--output', 'json', ...at];
+      return promisify(execFile)(temporal, args, { maxBuffer: 2 ** 26 });
+    };
+    try {
+      assert.match((await show(`Bearer ${token}`)).stdout, /minForegroundPixels/);
+      await assert.rejects(show('Bearer another'), /401/);
+    } finally {
+      await server.close();
+    }
   });
 
   it('leaves files that the worker’s account alone can read', { skip: process.platform === 'win32' }, async () => {
