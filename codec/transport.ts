@@ -7,8 +7,8 @@ export interface Transport {
     /** As Temporal's environment configuration makes it: set for certificates and for an API key. */
     readonly tls?: unknown;
   };
-  /** Absent for AWS itself, which is asked over https. */
-  readonly s3Endpoint?: string | undefined;
+  /** Addresses that get secrets or scans, by their variable; absent where they have a default, which is https. */
+  readonly endpoints: Readonly<Record<string, string | undefined>>;
 }
 
 /**
@@ -16,7 +16,7 @@ export interface Transport {
  * scans; an API key would go along. On this machine nobody listens; for a network that is private, say so.
  * @throws Fault TRANSPORT_IN_CLEAR
  */
-export function requireEncryption({ temporal, s3Endpoint }: Transport, isAllowedInClear: boolean): void {
+export function requireEncryption({ temporal, endpoints }: Transport, isAllowedInClear: boolean): void {
   if (isAllowedInClear) return;
   const { address, tls } = temporal;
   if (!tls && !isLoopback(hostOf(address))) {
@@ -24,9 +24,10 @@ export function requireEncryption({ temporal, s3Endpoint }: Transport, isAllowed
       'Set TEMPORAL_TLS=true, certificates or TEMPORAL_API_KEY; or, in a private network, SAMFLOW_ALLOW_PLAIN_TEXT=true';
     throw inClear('TEMPORAL_ADDRESS', address, fix);
   }
-  if (s3Endpoint?.startsWith('http:') && !isLoopback(new URL(s3Endpoint).hostname)) {
+  for (const [variable, endpoint] of Object.entries(endpoints)) {
+    if (!endpoint?.startsWith('http:') || isLoopback(new URL(endpoint).hostname)) continue;
     const fix = 'Write https://; or, in a private network, set SAMFLOW_ALLOW_PLAIN_TEXT=true';
-    throw inClear('SAMFLOW_S3_ENDPOINT', new URL(s3Endpoint).origin, fix);
+    throw inClear(variable, new URL(endpoint).origin, fix);
   }
 }
 

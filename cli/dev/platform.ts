@@ -64,7 +64,8 @@ async function connectConfigured({ env, signal }: PlatformOptions): Promise<Plat
   const dataConverter = openDataConverter(readEnvironment(CodecEnvironment, env));
   const { endpoint, region, bucket } = storeConfig;
   const { allowsPlainText } = readEnvironment(TransportEnvironment, env);
-  requireEncryption({ temporal: { address, tls: connectionOptions.tls }, s3Endpoint: endpoint }, allowsPlainText);
+  const endpoints = { SAMFLOW_S3_ENDPOINT: endpoint };
+  requireEncryption({ temporal: { address, tls: connectionOptions.tls }, endpoints }, allowsPlainText);
   const opened = await connect(address, namespace, connectionOptions as ConnectionOptions, dataConverter, signal);
   const store = new S3Store(storeConfig);
   return {

@@ -5,17 +5,35 @@ import { assertFault } from '../helpers/faults.ts';
 
 const AT_HOME = { address: '127.0.0.1:7233' };
 const FINE: [claim: string, transport: Transport][] = [
-  ['this machine', { temporal: AT_HOME, s3Endpoint: 'http://127.0.0.1:7070' }],
-  ['this machine by name', { temporal: { address: 'localhost:7233' }, s3Endpoint: 'http://localhost:7070' }],
-  ['this machine in IPv6', { temporal: { address: '[::1]:7233' }, s3Endpoint: 'http://[::1]:7070' }],
-  ['a server with TLS', { temporal: { address: 'cluster:7233', tls: true }, s3Endpoint: 'https://s3.example' }],
-  ['AWS itself', { temporal: AT_HOME }],
+  ['this machine', { temporal: AT_HOME, endpoints: { SAMFLOW_S3_ENDPOINT: 'http://127.0.0.1:7070' } }],
+  [
+    'this machine by name',
+    { temporal: { address: 'localhost:7233' }, endpoints: { SAMFLOW_S3_ENDPOINT: 'http://localhost:7070' } },
+  ],
+  [
+    'this machine in IPv6',
+    { temporal: { address: '[::1]:7233' }, endpoints: { SAMFLOW_S3_ENDPOINT: 'http://[::1]:7070' } },
+  ],
+  [
+    'a server with TLS',
+    { temporal: { address: 'cluster:7233', tls: true }, endpoints: { SAMFLOW_S3_ENDPOINT: 'https://s3.example' } },
+  ],
+  ['AWS itself', { temporal: AT_HOME, endpoints: { SAMFLOW_S3_ENDPOINT: undefined } }],
 ];
 const REFUSED: [claim: string, transport: Transport, at: string][] = [
-  ['Temporal on another machine', { temporal: { address: 'cluster:7233' } }, 'TEMPORAL_ADDRESS'],
-  ['a name that only begins as this machine', { temporal: { address: '127.0.0.1.example:7233' } }, 'TEMPORAL_ADDRESS'],
-  ['all addresses of this machine', { temporal: { address: '0.0.0.0:7233' } }, 'TEMPORAL_ADDRESS'],
-  ['S3 on another machine', { temporal: AT_HOME, s3Endpoint: 'http://s3.example:7070/x' }, 'SAMFLOW_S3_ENDPOINT'],
+  ['Temporal on another machine', { temporal: { address: 'cluster:7233' }, endpoints: {} }, 'TEMPORAL_ADDRESS'],
+  [
+    'a name that only begins as this machine',
+    { temporal: { address: '127.0.0.1.example:7233' }, endpoints: {} },
+    'TEMPORAL_ADDRESS',
+  ],
+  ['all addresses of this machine', { temporal: { address: '0.0.0.0:7233' }, endpoints: {} }, 'TEMPORAL_ADDRESS'],
+  ['S3 on another machine', { temporal: AT_HOME, endpoints: { S3: 'http://s3.example:7070/x' } }, 'S3'],
+  [
+    'the second of two servers',
+    { temporal: AT_HOME, endpoints: { A: 'http://localhost', B: 'http://b.example' } },
+    'B',
+  ],
 ];
 
 describe('talk without encryption', () => {
