@@ -20,14 +20,23 @@ const RETRY_MS = 2_000;
 export async function connectTemporal(log: Logger, signal: AbortSignal, config: WorkerConfig): Promise<Temporal> {
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   const { address = 'localhost:7233', tls } = connectionOptions;
-  requireEncryption(
-    { temporal: { address, tls }, s3Endpoint: config.store.endpoint },
-    config.transport.allowsPlainText,
-  );
+  const transport = { temporal: { address, tls }, endpoints: endpointsIn(config) };
+  requireEncryption(transport, config.transport.allowsPlainText);
   const connection = await persist(log, signal, `Temporal at ${address}`, () =>
     NativeConnection.connect(connectionOptions),
   );
   return { connection, namespace };
+}
+
+/** Where scans and secrets go to. A mirror of the hub that needs no token gets neither. */
+function endpointsIn({ store, worker: { sourceS3, hub, kaggle } }: WorkerConfig): Record<string, string | undefined> {
+  const hasAccount = kaggle.key !== null || kaggle.token !== null;
+  return {
+    SAMFLOW_S3_ENDPOINT: store.endpoint,
+    SAMFLOW_SOURCE_S3_ENDPOINT: sourceS3.endpoint,
+    HF_ENDPOINT: hub.token === null ? undefined : hub.endpoint,
+    KAGGLE_API_ENDPOINT: hasAccount ? kaggle.endpoint : undefined,
+  };
 }
 
 /** Repeats `attempt` until it succeeds or the signal aborts. Says what is waited for, and why, each time. */
