@@ -80,6 +80,13 @@ function createProgram(done: (code: number) => void): Command {
     .option('--pool <pools>', 'which ones, separated by commas', POOLS.join(','))
     .action(async (options) => done(await (await import('./commands/worker.ts')).workerCommand(options)));
   program
+    .command('codec-server')
+    .description('decrypt payloads for Temporal’s Web UI and command, for who has the token')
+    .option('--port <port>', 'on the loopback address', '8234')
+    .option('--origin <origin>', 'a Web UI that may ask, e.g. http://127.0.0.1:8233 (repeatable)', collect)
+    .option('--encode', 'encrypt as well, for what is sent from there')
+    .action(async (options) => done(await (await import('./commands/codec-server.ts')).codecServerCommand(options)));
+  program
     .command('run')
     .description('run the pipeline that a configuration describes; started again, it goes on where it stopped')
     .argument('<config>', 'YAML or JSON file')
@@ -127,6 +134,10 @@ function createProgram(done: (code: number) => void): Command {
     .argument('<b>', 'id of the other run')
     .option('--json', 'end with one JSON object on stdout')
     .action(async (a, b, options) => done(await (await import('./commands/why.ts')).whyCommand(a, b, options)));
+  program
+    .command('audit')
+    .description('say who started, cancelled or told which run what, as JSON lines')
+    .action(async () => done(await (await import('./commands/audit.ts')).auditCommand()));
   program
     .command('cancel')
     .description('end a run; what it has made is kept')

@@ -1,7 +1,9 @@
-import { defaultPayloadConverter, type Payload } from '@temporalio/common';
+import type { Client } from '@temporalio/client';
+import type { Payload } from '@temporalio/common';
 import { WORKFLOWS } from '../contracts/messages.ts';
 import { Fault } from '../lib/fault.ts';
 import type { Platform } from './dev/platform.ts';
+import { decodePayload } from './watch/decode.ts';
 
 /**
  * What Temporal holds of work that is not finished: inputs of the schedules, and everything that open workflows were given,
@@ -18,7 +20,7 @@ export async function openWork({ client }: Platform): Promise<unknown[]> {
     const handle = client.workflow.getHandle(workflowId, runId);
     const [history, description] = [await handle.fetchHistory(), await handle.describe()];
     for (const payload of payloadsIn([history, description.raw.pendingActivities])) {
-      found.push(read(payload, workflowId));
+      found.push(await read(client, payload, workflowId));
     }
   }
   return found;
@@ -32,9 +34,9 @@ function* payloadsIn(value: unknown): Generator<Payload> {
   else for (const member of Object.values(value)) yield* payloadsIn(member);
 }
 
-function read(payload: Payload, workflow: string): unknown {
+async function read(client: Client, payload: Payload, workflow: string): Promise<unknown> {
   try {
-    return defaultPayloadConverter.fromPayload(payload);
+    return await decodePayload(client, payload);
   } catch (cause) {
     const details = { at: workflow, found: 'an open workflow whose history cannot be read', expected: 'one that can' };
     throw new Fault('GC_UNSURE', { ...details, fix: 'Wait for it, or end it: what it needs is not known' }, { cause });

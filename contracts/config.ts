@@ -72,6 +72,15 @@ export const PatientConfig = z.strictObject({
   split: splitName.optional(),
 });
 
+/** The work of matching grows with a power of the stars: a few say all that paths of patients need. */
+const pathPattern = relativePath
+  .max(1024)
+  .includes('{patient}')
+  .regex(
+    /^(?!.*(?:\*[^/*]*){4})(?!(?:.*?\*\*){5})/,
+    'at most three `*` in a part between slashes, and four parts `**`',
+  );
+
 export const DatasetConfig = z.strictObject({
   /** What is segmented, e.g. `lungs`; shown in titles and file names. */
   target: name,
@@ -80,9 +89,7 @@ export const DatasetConfig = z.strictObject({
   /** Either the patients one by one ... */
   patients: z.array(PatientConfig).min(1).optional(),
   /** ... or a pair of patterns with `{patient}` in each, relative to the source; `*` is any part of a name. */
-  pattern: z
-    .strictObject({ image: relativePath.includes('{patient}'), mask: relativePath.includes('{patient}') })
-    .optional(),
+  pattern: z.strictObject({ image: pathPattern, mask: pathPattern }).optional(),
   /** Label values that are foreground, or named structures to learn and score one by one; default: every value but zero is. */
   labels: LabelsConfig.optional(),
 });

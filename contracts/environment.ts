@@ -48,6 +48,39 @@ const socketAddress = z
   .string()
   .regex(/^((\d{1,3}\.){3}\d{1,3}:|\[[\da-f:]+\]:)?\d{1,5}$/i, 'an IP address and a port, e.g. 127.0.0.1:9464')
   .transform((text) => (text.includes(':') ? text : `127.0.0.1:${text}`));
+/** Keys of the payloads' encryption: of whoever talks to Temporal, clients and workers alike. */
+export const CodecEnvironment = z
+  .object({
+    /** Secret: `id:base64,id:base64`, 32 bytes each. The first key encrypts, all decrypt. */
+    SAMFLOW_CODEC_KEYS: z.string().min(1).optional(),
+    /** Or a file that holds them, which nobody else may read. */
+    SAMFLOW_CODEC_KEYS_FILE: z.string().min(1).optional(),
+  })
+  .refine((env) => env.SAMFLOW_CODEC_KEYS === undefined || env.SAMFLOW_CODEC_KEYS_FILE === undefined, {
+    path: ['SAMFLOW_CODEC_KEYS'],
+    message: 'SAMFLOW_CODEC_KEYS or SAMFLOW_CODEC_KEYS_FILE, not both',
+  })
+  .transform((env) => ({ keys: env.SAMFLOW_CODEC_KEYS ?? null, keysFile: env.SAMFLOW_CODEC_KEYS_FILE ?? null }));
+export type CodecEnvironment = z.infer<typeof CodecEnvironment>;
+
+/** Of whoever talks to Temporal and the store. */
+export const TransportEnvironment = z
+  .object({
+    /** In a private network: Temporal and S3 on other machines may be asked without TLS. */
+    SAMFLOW_ALLOW_PLAIN_TEXT: flag.optional(),
+  })
+  .transform((env) => ({ allowsPlainText: env.SAMFLOW_ALLOW_PLAIN_TEXT ?? false }));
+export type TransportEnvironment = z.infer<typeof TransportEnvironment>;
+
+/** Of `samflow codec-server`, beside the keys. */
+export const CodecServerEnvironment = z
+  .object({
+    /** Secret: whoever shows it may have payloads decoded. */
+    SAMFLOW_CODEC_TOKEN: z
+      .string({ error: 'a secret of at least 16 characters' })
+      .min(16, 'a secret of at least 16 characters'),
+  })
+  .transform((env) => ({ token: env.SAMFLOW_CODEC_TOKEN }));
 
 /** What a worker needs beyond Temporal and the store. */
 export const WorkerEnvironment = z
@@ -71,6 +104,8 @@ export const WorkerEnvironment = z
     SAMFLOW_SOURCE_S3_REGION: z.string().min(1).optional(),
     SAMFLOW_SOURCE_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
     SAMFLOW_SOURCE_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+    /** Addresses beside public ones that sources of a configuration may name: `private`, addresses, ranges, names of hosts. */
+    SAMFLOW_SOURCE_HOSTS: z.string().default(''),
     /** Threads of a model session. Fixed, because sums in another order give other last bits. */
     SAMFLOW_THREADS: z.coerce.number().int().min(1).max(256).default(2),
     /** Activities that the cpu pool does at a time; default: one for each core. Each may hold a volume in memory. */
@@ -106,6 +141,7 @@ export const WorkerEnvironment = z
       accessKeyId: env.SAMFLOW_SOURCE_S3_ACCESS_KEY_ID,
       secretAccessKey: env.SAMFLOW_SOURCE_S3_SECRET_ACCESS_KEY,
     },
+    sourceHosts: env.SAMFLOW_SOURCE_HOSTS.split(/[\s,]+/).filter(Boolean),
     threads: env.SAMFLOW_THREADS,
     cpuSlots: env.SAMFLOW_CPU_SLOTS ?? null,
     logLevel: env.SAMFLOW_LOG_LEVEL,

@@ -31,6 +31,7 @@ const ARCHITECTURE: Architecture = {
     },
     'lib/report': { ours: [], node: true },
     'lib/telemetry': { ours: ['lib/artifacts'], node: true },
+    codec: { ours: ['contracts'], node: true },
     workflows: { ours: ['contracts'], types: ['activities'], node: false },
     activities: {
       ours: [
@@ -47,9 +48,22 @@ const ARCHITECTURE: Architecture = {
       ],
       node: true,
     },
-    workers: { ours: ['activities', 'contracts', 'lib/artifacts', 'lib/runtime', 'lib/telemetry'], node: true },
+    workers: {
+      ours: [
+        'activities',
+        'codec',
+        'contracts',
+        'lib/artifacts',
+        'lib/dataset',
+        'lib/http',
+        'lib/runtime',
+        'lib/telemetry',
+      ],
+      node: true,
+    },
     cli: {
       ours: [
+        'codec',
         'contracts',
         'lib/artifacts',
         'lib/volume',
@@ -93,7 +107,7 @@ const ARCHITECTURE: Architecture = {
     echarts: ['lib/report'],
     piscina: ['lib/runtime', 'workers'],
     'onnxruntime-node': ['lib/runtime', 'test/lib/runtime'],
-    '@aws-sdk/client-s3': ['lib/artifacts/s3-store.ts'],
+    '@aws-sdk/client-s3': ['lib/artifacts/s3-store.ts', 'test/privacy.service.test.ts'],
     '@huggingface/hub': ['lib/pretrained/hub.ts'],
     '@temporalio/workflow': [
       'workflows',
@@ -104,7 +118,8 @@ const ARCHITECTURE: Architecture = {
     '@temporalio/activity': ['activities', 'test/workflows'],
     '@temporalio/worker': ['workers', 'test'],
     '@temporalio/client': ['cli', 'workers', 'test', 'bench'],
-    '@temporalio/common': ['workflows', 'activities', 'workers', 'cli', 'test'],
+    '@temporalio/common': ['codec', 'workflows', 'activities', 'workers', 'cli', 'test'],
+    '@temporalio/proto': ['codec', 'test'],
     '@temporalio/envconfig': ['workers', 'cli'],
     '@temporalio/testing': ['test', 'bench'],
     '@temporalio/interceptors-opentelemetry': ['workers', 'cli'],

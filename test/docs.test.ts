@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npx samflow verify-resume': 'test/cli/resume-proof.service.test.ts',
   'npm run bench -- engine': 'test/bench/engine.runtime.test.ts',
   'npm run pretrain': 'test/models/pretrain.runtime.test.ts',
+  'npx samflow codec-server': 'test/cli/codec-server.test.ts',
   'npx samflow plan': 'test/cli/plan.runtime.test.ts',
   'npx samflow run': 'test/cli/run.service.test.ts',
   'npx samflow pause': 'test/cli/control.service.test.ts',
@@ -201,7 +202,7 @@ describe('the list of error codes', () => {
   };
   const thrown = new Set(
     files
-      .filter((file) => isSource(file) && /^(lib|cli|activities|workflows|workers|contracts|infra)\//.test(file))
+      .filter((file) => isSource(file) && /^(lib|cli|codec|activities|workflows|workers|contracts|infra)\//.test(file))
       .flatMap(codesOf),
   );
   const rows = tableRows(readRepositoryFile('docs/reference/errors.md'));

@@ -1,26 +1,61 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { constants, gunzipSync, gzipSync } from 'node:zlib';
+import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { RunConfigInput } from '../contracts/config.ts';
 import type { PipelineResult } from '../contracts/pipeline.ts';
-import type { PatientFiles } from '../contracts/stages.ts';
 import { phantomFiles } from '../lib/dataset/phantom.ts';
 import { withoutTools } from './helpers/dev-servers.ts';
+import { writePhantomSeries } from './helpers/dicom-series.ts';
 import { textOf } from './helpers/events.ts';
 import { type Bucket, Installation, smallRun } from './helpers/installation.ts';
 
-/** A patient whom nobody can overlook: name, number and date of birth. */
+/** A patient whom nobody can overlook: name, number, date of birth, clinic, doctor and the UIDs of the study. */
 const CANARY = 'QUACKENBUSH^THADDEUS';
-const NAMES = /quackenbush|thaddeus|mrn8675309|1931-?02-?13/i;
+const NAMES = /quackenbush|thaddeus|mrn8675309|1931-?02-?13|st_elsewhere|zhivago|1\.2\.840\.8675309/i;
 const PATIENTS = [1, 2, 3];
 const folderOf = (patient: number): string => `Quackenbush_Thaddeus_${patient}_MRN8675309`;
 const SCAN = 'CT_Quackenbush_1931-02-13.nii.gz';
 const MASK = 'lungs_Thaddeus_MRN8675309.nii.gz';
+
+/** In every element that may hold words of somebody: those of PS3.15's basic profile that scanners do fill. */
+const PLANTED_TAGS = {
+  '00080018': ['UI', '1.2.840.8675309.3'],
+  '00080020': ['DA', '19310213'],
+  '00080050': ['SH', 'MRN8675309'],
+  '00080080': ['LO', 'ST_ELSEWHERE'],
+  '00080090': ['PN', 'ZHIVAGO^YURI'],
+  '00081030': ['LO', 'Chest of Quackenbush'],
+  '00091001': ['LO', 'Thaddeus, a private tag'],
+  '00100020': ['LO', 'MRN8675309'],
+  '00100030': ['DA', '19310213'],
+  '00104000': ['LT', 'Mr. Quackenbush, born 1931-02-13'],
+  '0020000d': ['UI', '1.2.840.8675309.1'],
+  '0020000e': ['UI', '1.2.840.8675309.2'],
+  '00200010': ['SH', 'MRN8675309'],
+} as const;
+
+/** What workers and commands are told in confidence, each made up for this one time. */
+const secret = (): string => randomBytes(18).toString('hex');
+const SECRETS = {
+  SAMFLOW_PATIENT_KEY: secret(),
+  HF_TOKEN: `hf_${secret()}`,
+  KAGGLE_USERNAME: secret(),
+  KAGGLE_KEY: secret(),
+  KAGGLE_API_TOKEN: secret(),
+  SAMFLOW_SOURCE_S3_ACCESS_KEY_ID: secret(),
+  SAMFLOW_SOURCE_S3_SECRET_ACCESS_KEY: secret(),
+};
+const COMMAND = fileURLToPath(new URL('../cli/samflow.mjs', import.meta.url));
 
 /** Writes names into every text field of a NIfTI header: descrip, aux_file and intent_name. */
 function planted(gzipped: Uint8Array): Buffer {
@@ -49,7 +84,12 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
   let installation: Installation;
   let bucket: Bucket;
   let folder: string;
+  let series: string;
   let result: PipelineResult;
+  /** Everything that must be found nowhere: the secrets of above, and the accounts of the store. */
+  let secrets: [name: string, value: string][];
+  /** What the command line has written, by its arguments. */
+  const said = new Map<string, string>();
   /** What may name patients: the description of the source, who has which files, and the files as they came. */
   const mayName = new Set<string>();
   before(
@@ -74,7 +114,10 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
 
       installation = await Installation.open();
       bucket = installation.bucket('private');
-      const loud = { SAMFLOW_LOG_LEVEL: 'trace' };
+      const environment = installation.environment(bucket);
+      const { SAMFLOW_S3_SECRET_ACCESS_KEY: storeSecret } = environment;
+      secrets = Object.entries({ ...SECRETS, SAMFLOW_S3_SECRET_ACCESS_KEY: storeSecret! });
+      const loud = { ...SECRETS, SAMFLOW_LOG_LEVEL: 'trace' };
       await Promise.all([
         installation.startWorker('io,cpu', bucket, loud),
         installation.startWorker('gpu', bucket, loud),
@@ -107,16 +150,21 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
         });
       }
 
-      // As `samflow infer` puts a scan into the store.
-      const ref = await bucket.artifacts.put('scan', files[0]!);
-      const path = join(source, folderOf(1), SCAN);
-      const record: PatientFiles = {
-        ...{ patient: 'p-000000000001', mask: null, labels: null },
-        image: [{ name: basename(path), path, ref }],
-      };
-      const scans = [{ patient: record.patient, files: await bucket.artifacts.putJson('patient-files', record) }];
-      const inferred = await installation.startInfer('private-infer', { package: result.package, scans });
-      await installation.whileWorking(inferred.result());
+      series = join(source, 'CT_of_Thaddeus_1931-02-13');
+      await writePhantomSeries(series, 7, CANARY, PLANTED_TAGS);
+      const scans = [join(source, folderOf(1), SCAN), series];
+      const env = { ...environment, ...SECRETS, SAMFLOW_DEBUG: '1' };
+      for (const args of [
+        ['infer', ...scans, '--run', 'private', '-o', join(folder, 'masks'), '--json'],
+        ['status', 'private', '--json'],
+        ['status', 'private-denied'],
+        ['status'],
+        ['audit'],
+      ]) {
+        const run = promisify(execFile)(process.execPath, [COMMAND, ...args], { env });
+        const ended = await installation.whileWorking(run.catch((error) => error));
+        said.set(args[0] === 'infer' ? 'infer' : args.slice(0, 2).join(' '), ended.stdout + ended.stderr);
+      }
     },
     { timeout: 300_000 },
   );
@@ -124,6 +172,14 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
     await installation?.close();
     await rm(folder, { recursive: true, force: true });
   });
+
+  /** Fails where a text holds a secret; it is named, not shown. */
+  const assertKept = (text: string, where: string): void => {
+    assert.deepEqual(
+      secrets.filter(([, value]) => text.includes(value)).map(([name]) => `${name} in ${where}`),
+      [],
+    );
+  };
 
   it('stands in no workflow: neither in its id, attributes and details, nor in any event of its history', async () => {
     const seen: string[] = [];
@@ -134,38 +190,96 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
       // A control: keys and settings are found in the text, so names would be too.
       assert.match(text, workflowId === 'private' ? /p-[0-9a-f]{12}.*minForegroundPixels/s : /sha256/);
       assert.doesNotMatch(text, NAMES, workflowId);
-      seen.push(workflowId);
+      assertKept(text, workflowId);
+      seen.push(workflowId.replace(/^infer-\w{12}$/, 'infer'));
     }
-    assert.deepEqual(seen.sort(), ['private', 'private-broken', 'private-denied', 'private-infer', 'private/encode']);
+    assert.deepEqual(seen.sort(), ['infer', 'private', 'private-broken', 'private-denied', 'private/encode']);
+  });
+
+  it('is not what a history says of who started a run: that is the account at the command line', async () => {
+    const histories = [];
+    for await (const { workflowId } of installation.client.workflow.list({ query: "WorkflowType = 'inferWorkflow'" })) {
+      histories.push(await installation.client.workflow.getHandle(workflowId).fetchHistory());
+    }
+    assert.deepEqual(
+      histories.map(({ events }) => events?.[0]?.workflowExecutionStartedEventAttributes?.identity),
+      [`samflow:${userInfo().username}@${hostname()}`],
+    );
   });
 
   it('stands in no log of a worker, however loud', async () => {
     const logs = await installation.logs();
-    assert.match(logs, /private-infer/);
+    assert.match(logs, /infer-\w{12}/);
     assert.match(logs, /SOURCE_DENIED.*EACCES/);
     assert.doesNotMatch(logs, NAMES);
+    assertKept(logs, 'a log');
   });
 
-  it('stands in no key of the store', async () => {
-    for await (const { key } of bucket.store.list('')) assert.doesNotMatch(key, NAMES);
+  it('stands in no key of the store and in nothing that the server keeps beside an object', async () => {
+    const { SAMFLOW_S3_ENDPOINT, SAMFLOW_S3_ACCESS_KEY_ID, ...env } = installation.environment(bucket);
+    const credentials = {
+      accessKeyId: SAMFLOW_S3_ACCESS_KEY_ID!,
+      secretAccessKey: env.SAMFLOW_S3_SECRET_ACCESS_KEY!,
+    };
+    const client = new S3Client({
+      endpoint: SAMFLOW_S3_ENDPOINT!,
+      region: 'us-east-1',
+      credentials,
+      forcePathStyle: true,
+    });
+    let objects = 0;
+    for await (const { key } of bucket.store.list('')) {
+      const { $metadata, ...head } = await client.send(new HeadObjectCommand({ Bucket: bucket.name, Key: key }));
+      assert.doesNotMatch(key + JSON.stringify(head), NAMES);
+      assert.deepEqual(head.Metadata ?? {}, {}, key);
+      assertKept(key + JSON.stringify(head), key);
+      objects += 1;
+    }
+    client.destroy();
+    assert.ok(objects > 50, `${objects} objects`);
+  });
+
+  it('stands in no line of the command’s but where it repeats the path that it was given', () => {
+    assert.match(said.get('status private')!, /"status":"completed"/);
+    assert.match(said.get('infer')!, /"status":"completed"/);
+    assert.match(said.get('audit')!, /"workflow":"private",.*"action":"start"/);
+    for (const [args, text] of said) {
+      assertKept(text, args);
+      // The file at fault of a run that failed, for its user alone; see below.
+      if (args !== 'infer' && args !== 'status private-denied') assert.doesNotMatch(text, NAMES, args);
+    }
+    assert.match(said.get('status private-denied')!, /SOURCE_DENIED/);
+  });
+
+  it('needs no company of secrets: none stands among the arguments of any process', {
+    skip: process.platform !== 'linux',
+  }, async () => {
+    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+    const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
+    assert.match(lines.join('\n'), /samflow\.mjs\0worker/);
+    assertKept(lines.join('\n'), 'an argument');
   });
 
   it('stands in the store only where it has to: the source’s description, the lists of files, the files themselves', async () => {
     for await (const { key } of bucket.store.list('cas/')) {
       const text = contentOf((await bucket.store.get(key))!.bytes);
-      const isFile = text.slice(344, 347) === 'n+1' && text.slice(148).startsWith(CANARY);
+      assertKept(text, key);
+      const isNifti = text.slice(344, 347) === 'n+1' && text.slice(148).startsWith(CANARY);
+      const isFile = isNifti || (text.slice(128, 132) === 'DICM' && text.includes(CANARY));
       const isList = text.startsWith('{"image":[{"name":') || text.startsWith('{"dataset":{"patients":');
       if (isFile || isList) mayName.add(key);
       else assert.doesNotMatch(text, NAMES, `${key}: ${text.slice(0, 200)}`);
     }
-    // Three descriptions, five lists of files, six whole files and one cut off.
-    assert.equal(mayName.size, 15);
+    // Three descriptions, six lists of files, six whole volumes and one cut off, and the slices of the series.
+    assert.equal(mayName.size, 16 + (await readdir(series)).length);
   });
 
   it('stands in no manifest, no record of a run, no split record, no model and no report', async () => {
     for (const prefix of ['memo/', 'runs/', 'models/']) {
       for await (const { key } of bucket.store.list(prefix)) {
-        assert.doesNotMatch(contentOf((await bucket.store.get(key))!.bytes), NAMES, key);
+        const text = contentOf((await bucket.store.get(key))!.bytes);
+        assert.doesNotMatch(text, NAMES, key);
+        assertKept(text, key);
       }
     }
     const { split, package: model, report, evaluation, masks } = result;

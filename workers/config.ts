@@ -1,14 +1,24 @@
 import { availableParallelism } from 'node:os';
 import type { z } from 'zod';
-import { expectedOf, StoreEnvironment, WorkerEnvironment, wantsTraces } from '../contracts/environment.ts';
+import {
+  CodecEnvironment,
+  expectedOf,
+  StoreEnvironment,
+  TransportEnvironment,
+  WorkerEnvironment,
+  wantsTraces,
+} from '../contracts/environment.ts';
 import { POOLS, type Pool } from '../contracts/queues.ts';
 import { Fault } from '../lib/fault.ts';
+import { reachOf } from '../lib/http/reach.ts';
 
 export interface WorkerConfig {
   readonly pools: readonly Pool[];
   readonly store: StoreEnvironment;
   readonly worker: WorkerEnvironment;
   readonly traces: boolean;
+  readonly codec: CodecEnvironment;
+  readonly transport: TransportEnvironment;
 }
 
 /** Reads what a worker needs from its environment. @throws Fault WORKER_CONFIG naming the variable */
@@ -25,8 +35,15 @@ export function readWorkerConfig(pools: readonly string[], env: NodeJS.ProcessEn
   }
   const config: WorkerConfig = {
     ...{ pools: pools as Pool[], store: read(StoreEnvironment, env), worker: read(WorkerEnvironment, env) },
+    ...{ codec: read(CodecEnvironment, env), transport: read(TransportEnvironment, env) },
     traces: wantsTraces(env),
   };
+  try {
+    reachOf(config.worker.sourceHosts);
+  } catch (error) {
+    const expected = '`private`, addresses, ranges (10.0.0.0/8) and names of hosts, separated by commas';
+    throw configFault('SAMFLOW_SOURCE_HOSTS', (error as Error).message, expected, 'Correct the word');
+  }
   if (config.pools.includes('io') && config.worker.patientKey === null) {
     const fix = 'Set it to a secret of at least 16 characters, the same for every io worker';
     throw configFault('SAMFLOW_PATIENT_KEY', 'nothing', 'the key of the patients’ pseudonyms', fix);

@@ -4,6 +4,7 @@ import type { ActivityDeps } from '../activities/deps.ts';
 import { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
 import { observeAll } from '../lib/artifacts/requests.ts';
 import { S3Store } from '../lib/artifacts/s3-store.ts';
+import { reachOf } from '../lib/http/reach.ts';
 import { openCompute } from './compute.ts';
 import type { WorkerConfig } from './config.ts';
 import { measureCompute } from './measure.ts';
@@ -23,7 +24,8 @@ export function openDeps(config: WorkerConfig, { metrics, tracing }: Watchers = 
   const { store: storeConfig, worker } = config;
   const observe = observeAll([metrics?.requests, tracing?.requests]);
   const store = new S3Store({ ...storeConfig, observe });
-  const buckets = new SourceBuckets(store, config, observe);
+  const reach = reachOf(worker.sourceHosts);
+  const buckets = new SourceBuckets(store, config, reach, observe);
   const compute = openCompute(Math.max(1, availableParallelism()));
   return {
     store,
@@ -35,7 +37,7 @@ export function openDeps(config: WorkerConfig, { metrics, tracing }: Watchers = 
       modelsDir: fileURLToPath(new URL('../models', import.meta.url)),
       openBucket: (bucket) => store.inBucket(bucket),
       hub: worker.hub,
-      sources: { kaggle: worker.kaggle, openBucket: (place) => buckets.open(place) },
+      sources: { kaggle: worker.kaggle, openBucket: (place) => buckets.open(place), reach },
       patientKey: worker.patientKey,
       threads: worker.threads,
       ...(metrics && { observer: metrics }),

@@ -1,5 +1,6 @@
 import { Runtime, type Worker } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
+import { openDataConverter } from '../codec/data-converter.ts';
 import type { Pool } from '../contracts/queues.ts';
 import { isFault } from '../lib/fault.ts';
 import { readWorkerConfig, slotsOf, type WorkerConfig } from './config.ts';
@@ -16,11 +17,14 @@ import { connectTemporal, ensureSearchAttributes, persist } from './temporal.ts'
 export async function runWorker(pools: readonly string[], env: NodeJS.ProcessEnv, stop: AbortSignal): Promise<void> {
   // Workers know no time zone: nothing they write may depend on where they stand.
   process.env.TZ = 'UTC';
+  // Downloads, logs and scratch files hold scans or speak of them: they are this account's alone.
+  process.umask(0o077);
   await serve(readWorkerConfig(pools, env), stop);
 }
 
 async function serve(config: WorkerConfig, stop: AbortSignal): Promise<void> {
   const { pools, worker } = config;
+  const dataConverter = openDataConverter(config.codec);
   const log = openLog(worker, pools);
   installRuntime(log, worker.metrics, pools);
   const metrics = worker.metrics === null ? null : new Metrics();
@@ -30,7 +34,7 @@ async function serve(config: WorkerConfig, stop: AbortSignal): Promise<void> {
   const open = openDeps(config, watchers);
   try {
     await persist(log, stop, 'the object store', () => open.store.ensureBucket(), isOutage);
-    const temporal = await connectTemporal(log, stop);
+    const temporal = { ...(await connectTemporal(log, stop, config)), dataConverter };
     metrics?.attach(Runtime.instance().metricMeter);
     if (pools.includes('io')) await ensureSearchAttributes(temporal, log);
     const activities = createActivities(open.deps);

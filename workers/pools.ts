@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import type { DataConverter } from '@temporalio/common';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Activities } from '../activities/index.ts';
 import { HEARTBEAT } from '../contracts/messages.ts';
@@ -32,7 +33,7 @@ export async function createPool(
   pool: Pool,
   slots: number,
   activities: Activities,
-  temporal: Temporal,
+  temporal: Temporal & { readonly dataConverter: DataConverter },
   { metrics, tracing }: Watchers,
 ): Promise<Worker[]> {
   const activity = [...(tracing?.activity ?? []), logActivities, ...(metrics ? [measureStages(metrics)] : [])];

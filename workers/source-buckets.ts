@@ -1,6 +1,8 @@
 import type { ActivityDeps } from '../activities/deps.ts';
 import type { ObserveRequests } from '../lib/artifacts/requests.ts';
 import { S3Store, type S3StoreOptions } from '../lib/artifacts/s3-store.ts';
+import { forbidden } from '../lib/dataset/sources/http.ts';
+import { OutOfReach, type Reach } from '../lib/http/reach.ts';
 import type { WorkerConfig } from './config.ts';
 
 type BucketPlace = Parameters<ActivityDeps['sources']['openBucket']>[0];
@@ -8,18 +10,21 @@ type BucketPlace = Parameters<ActivityDeps['sources']['openBucket']>[0];
 /**
  * Opens the buckets that sources name. An account belongs to one server: that of the environment (SAMFLOW_SOURCE_S3_…), or
  * else the store. A configuration may name any other server, which is then asked without a signature, as nobody in
- * particular: whoever writes one cannot make the worker sign for a server of his own.
+ * particular, and within reach: whoever writes one cannot make the worker sign for a server of his own, nor ask one that only the
+ * worker can reach.
  */
 export class SourceBuckets {
   readonly #store: S3Store;
   readonly #config: WorkerConfig;
+  readonly #reach: Reach;
   readonly #observe: ObserveRequests | undefined;
   /** One client for each server. */
   readonly #opened = new Map<string, S3Store>();
 
-  constructor(store: S3Store, config: WorkerConfig, observe?: ObserveRequests) {
+  constructor(store: S3Store, config: WorkerConfig, reach: Reach, observe?: ObserveRequests) {
     this.#store = store;
     this.#config = config;
+    this.#reach = reach;
     this.#observe = observe;
   }
 
@@ -29,9 +34,27 @@ export class SourceBuckets {
     const server = JSON.stringify([options.endpoint, options.region]);
     const known = this.#opened.get(server);
     if (known) return known.inBucket(place.bucket);
-    const opened = new S3Store({ ...options, observe: this.#observe });
+    const lookup = this.#isOurs(place) ? undefined : this.#lookupFor(place);
+    const opened = new S3Store({ ...options, observe: this.#observe, ...(lookup && { lookup }) });
     this.#opened.set(server, opened);
     return opened;
+  }
+
+  /** Named by the environment, and not by a configuration alone. */
+  #isOurs({ endpoint }: BucketPlace): boolean {
+    if (endpoint === undefined) return true;
+    return (
+      sameServer(endpoint, this.#config.worker.sourceS3.endpoint) || sameServer(endpoint, this.#config.store.endpoint)
+    );
+  }
+
+  #lookupFor({ endpoint = '' }: BucketPlace): Reach['lookup'] {
+    try {
+      this.#reach.checkHost(new URL(endpoint).hostname);
+      return this.#reach.lookup;
+    } catch (error) {
+      throw error instanceof OutOfReach ? forbidden(error.host) : error;
+    }
   }
 
   close(): void {

@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
+import { requireEncryption } from '../codec/transport.ts';
 import { SEARCH_ATTRIBUTES } from '../contracts/search-attributes.ts';
+import type { WorkerConfig } from './config.ts';
 
 export interface Temporal {
   readonly connection: NativeConnection;
@@ -11,13 +13,30 @@ export interface Temporal {
 
 const RETRY_MS = 2_000;
 
-/** Connects to Temporal by its own environment variables and profile, and waits for a server that is not there yet. */
-export async function connectTemporal(log: Logger, signal: AbortSignal): Promise<Temporal> {
+/**
+ * Connects to Temporal by its own environment variables and profile, and waits for a server that is not there yet.
+ * @throws Fault TRANSPORT_IN_CLEAR
+ */
+export async function connectTemporal(log: Logger, signal: AbortSignal, config: WorkerConfig): Promise<Temporal> {
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
-  const connection = await persist(log, signal, `Temporal at ${connectionOptions.address ?? 'localhost:7233'}`, () =>
+  const { address = 'localhost:7233', tls } = connectionOptions;
+  const transport = { temporal: { address, tls }, endpoints: endpointsIn(config) };
+  requireEncryption(transport, config.transport.allowsPlainText);
+  const connection = await persist(log, signal, `Temporal at ${address}`, () =>
     NativeConnection.connect(connectionOptions),
   );
   return { connection, namespace };
+}
+
+/** Where scans and secrets go to. A mirror of the hub that needs no token gets neither. */
+function endpointsIn({ store, worker: { sourceS3, hub, kaggle } }: WorkerConfig): Record<string, string | undefined> {
+  const hasAccount = kaggle.key !== null || kaggle.token !== null;
+  return {
+    SAMFLOW_S3_ENDPOINT: store.endpoint,
+    SAMFLOW_SOURCE_S3_ENDPOINT: sourceS3.endpoint,
+    HF_ENDPOINT: hub.token === null ? undefined : hub.endpoint,
+    KAGGLE_API_ENDPOINT: hasAccount ? kaggle.endpoint : undefined,
+  };
 }
 
 /** Repeats `attempt` until it succeeds or the signal aborts. Says what is waited for, and why, each time. */

@@ -20,7 +20,13 @@ export function announce({ name, target, model }: { name: string; target: string
   upsertSearchAttributes([
     { key: attributes.name, value: name },
     { key: attributes.target, value: target },
-    { key: attributes.model, value: model },
+    { key: attributes.model, value: withoutFolders(model) },
     { key: attributes.status, value: 'running' },
   ]);
+}
+
+/** Of a path the last name alone: who may search need not know whose home folder a checkpoint lies in. */
+function withoutFolders(checkpoint: string): string {
+  if (/^(hf|s3):/i.test(checkpoint)) return checkpoint;
+  return checkpoint.split(/[\\/]/).findLast((part) => part !== '') ?? checkpoint;
 }

@@ -15,7 +15,7 @@ export interface RerunCommandOptions extends FollowingOptions {
 /** `samflow rerun RUN`: a new run of a finished one's data and settings, from a stage or from a checkpoint on. */
 export function rerunCommand(run: string, { from, atEpoch, set, ...how }: RerunCommandOptions): Promise<number> {
   const epoch = atEpoch === undefined ? undefined : parseEpoch(atEpoch);
-  return startAndFollow(how, async (platform) => {
+  return startAndFollow(how, async ({ platform }) => {
     const lineage = await requireLineage(run, platform);
     if (epoch !== undefined) await checkEpoch(run, epoch, platform);
     return rerunInput(run, lineage, { from, atEpoch: epoch, set });

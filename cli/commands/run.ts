@@ -4,12 +4,12 @@ import type { Stage } from '../../contracts/queues.ts';
 import { Fault } from '../../lib/fault.ts';
 import { prepareRun } from '../config/prepare.ts';
 import { readConfig } from '../config/read-config.ts';
-import type { Platform } from '../dev/platform.ts';
 import { EXIT } from '../exit-codes.ts';
 import { followRun } from '../follow-run.ts';
 import { runUrl } from '../run-outcome.ts';
-import { withSession } from '../session.ts';
+import { type Session, withSession } from '../session.ts';
 import { freshFrom, pipelineInput, startRun } from '../start-run.ts';
+import { unverifiedSource } from '../unverified-source.ts';
 
 export interface FollowingOptions {
   readonly detach?: boolean;
@@ -31,7 +31,9 @@ export async function runCommand(file: string, { set, from, force, ...how }: Run
   }
   const prepared = await prepareRun(await readConfig(file, set));
   const fresh = freshFrom(force ? 'download' : from);
-  return startAndFollow(how, async (platform) => {
+  return startAndFollow(how, async ({ platform, say }) => {
+    const unverified = unverifiedSource(prepared.config.source);
+    if (unverified) say(pc.yellow(unverified));
     const input = await pipelineInput(prepared, platform);
     return { id: prepared.run, input: { ...input, ...(fresh && { fresh }) } };
   });
@@ -40,12 +42,12 @@ export async function runCommand(file: string, { set, from, force, ...how }: Run
 /** Starts a pipeline, or joins it, and watches it to its end. */
 export function startAndFollow(
   { detach, json, keep }: FollowingOptions,
-  start: (platform: Platform) => Promise<{ readonly id: string; readonly input: PipelineInput }>,
+  start: (session: Session) => Promise<{ readonly id: string; readonly input: PipelineInput }>,
 ): Promise<number> {
   // A run that nobody waits for needs servers that stay.
   return withSession({ json, keep: keep || detach }, async (session) => {
     const { platform, say } = session;
-    const { id: run, input } = await start(platform);
+    const { id: run, input } = await start(session);
     const { resumed } = await startRun(run, input, platform);
     say(`${pc.bold(run)}${resumed ? ' (resumed)' : ''}`);
     say(pc.dim(`Temporal  ${runUrl(run, platform) ?? platform.temporalAddress}`));

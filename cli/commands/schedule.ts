@@ -1,5 +1,6 @@
 import { ScheduleAlreadyRunning, ScheduleNotFoundError, ScheduleOverlapPolicy } from '@temporalio/client';
 import Table from 'cli-table3';
+import pc from 'picocolors';
 import { WORKFLOWS } from '../../contracts/messages.ts';
 import type { RetrainResult } from '../../contracts/pipeline.ts';
 import { QUEUES } from '../../contracts/queues.ts';
@@ -14,6 +15,7 @@ import { type Session, withSession } from '../session.ts';
 import { pipelineInput } from '../start-run.ts';
 import { tableStyle } from '../table-style.ts';
 import { tellRetrain } from '../tell-ended.ts';
+import { unverifiedSource } from '../unverified-source.ts';
 
 const PREFIX = 'retrain-';
 /** After an outage only what was due within this time is made up for; the server's default is a year. */
@@ -67,6 +69,8 @@ export async function createScheduleCommand(file: string, { every, cron, set }: 
       throw new Fault('SCHEDULE_EXISTS', { at: prepared.config.name, ...details });
     }
     say(`Scheduled ${prepared.config.name}.`);
+    const unverified = unverifiedSource(prepared.config.source);
+    if (unverified) say(pc.yellow(unverified));
     if (platform.embedded) say('It is looked at while `samflow dev` runs.');
     return EXIT.ok;
   });

@@ -1,8 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { expectedOf, StoreEnvironment } from '../../contracts/environment.ts';
+import { openDataConverter } from '../../codec/data-converter.ts';
+import { keysFingerprint, readCodecKeys } from '../../codec/keys.ts';
+import { requireEncryption } from '../../codec/transport.ts';
+import { CodecEnvironment, StoreEnvironment, TransportEnvironment } from '../../contracts/environment.ts';
 import { SEARCH_ATTRIBUTES } from '../../contracts/search-attributes.ts';
 import { unlessAborted } from '../../infra/dev/abort.ts';
 import { devCredentials } from '../../infra/dev/credentials.ts';
@@ -11,6 +15,8 @@ import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { S3Store } from '../../lib/artifacts/s3-store.ts';
 import type { ObjectStore } from '../../lib/artifacts/store.ts';
 import { Fault } from '../../lib/fault.ts';
+import { clientIdentity } from '../client-identity.ts';
+import { readEnvironment } from '../environment.ts';
 import { toFault } from '../to-fault.ts';
 import { type ClientTracing, openClientTracing } from '../tracing.ts';
 import { cacheDirOf } from './folders.ts';
@@ -55,17 +61,16 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
 async function connectConfigured({ env, signal }: PlatformOptions): Promise<Platform> {
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   const address = connectionOptions.address ?? 'localhost:7233';
-  const parsed = StoreEnvironment.safeParse(env);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    const fix = 'Set it as the workers have it';
-    const details = { found: 'a value that cannot be used', expected: expectedOf(issue), fix };
-    throw new Fault('CONFIG', { at: String(issue.path[0]), ...details });
-  }
-  const { endpoint, region, bucket } = parsed.data;
+  const storeConfig = readEnvironment(StoreEnvironment, env);
+  const dataConverter = openDataConverter(readEnvironment(CodecEnvironment, env));
+  const { endpoint, region, bucket } = storeConfig;
+  const { allowsPlainText } = readEnvironment(TransportEnvironment, env);
+  const endpoints = { SAMFLOW_S3_ENDPOINT: endpoint };
+  requireEncryption({ temporal: { address, tls: connectionOptions.tls }, endpoints }, allowsPlainText);
   const tracing = await openClientTracing(env);
-  const opened = await connect(address, namespace, connectionOptions as ConnectionOptions, tracing, signal);
-  const store = new S3Store(parsed.data);
+  const how = { dataConverter, tracing };
+  const opened = await connect(address, namespace, connectionOptions as ConnectionOptions, how, signal);
+  const store = new S3Store(storeConfig);
   return {
     ...opened,
     ...{ namespace, store, artifacts: new ArtifactStore(store), temporalAddress: address },
@@ -83,6 +88,8 @@ async function connectConfigured({ env, signal }: PlatformOptions): Promise<Plat
 }
 
 async function startEmbedded({ stateDir, env, report, workers: wanted, signal }: PlatformOptions): Promise<Platform> {
+  const codec = readEnvironment(CodecEnvironment, env);
+  const dataConverter = openDataConverter(codec);
   await mkdir(join(stateDir, 'logs'), { recursive: true, mode: 0o700 });
   const servers = await startDevServers({ stateDir, env, report, searchAttributes: SEARCH_ATTRIBUTES, signal });
   let workers: DevWorkers | null = null;
@@ -91,7 +98,7 @@ async function startEmbedded({ stateDir, env, report, workers: wanted, signal }:
     const { patientKey } = await devCredentials(stateDir);
     workers = wanted
       ? await startDevWorkers({
-          ...{ stateDir, report, signal },
+          ...{ stateDir, report, signal, payloads: keysFingerprint(readCodecKeys(codec)) },
           env: {
             ...withoutProfiles(env),
             TEMPORAL_ADDRESS: temporalAddress,
@@ -102,11 +109,13 @@ async function startEmbedded({ stateDir, env, report, workers: wanted, signal }:
             ...(s3.secretAccessKey && { SAMFLOW_S3_SECRET_ACCESS_KEY: s3.secretAccessKey }),
             SAMFLOW_PATIENT_KEY: env.SAMFLOW_PATIENT_KEY ?? patientKey,
             SAMFLOW_CACHE: cacheDirOf(env),
+            // Who writes the configuration sits at this machine: its own network is no secret to him.
+            SAMFLOW_SOURCE_HOSTS: env.SAMFLOW_SOURCE_HOSTS ?? 'private',
           },
         })
       : null;
     const tracing = await openClientTracing(env);
-    const { client, connection } = await connect(temporalAddress, 'default', {}, tracing, signal);
+    const { client, connection } = await connect(temporalAddress, 'default', {}, { dataConverter, tracing }, signal);
     const store = new S3Store({ ...s3, forcePathStyle: true });
     return {
       ...{ client, store, temporalAddress, namespace: 'default', artifacts: new ArtifactStore(store) },
@@ -135,13 +144,15 @@ async function connect(
   address: string,
   namespace: string,
   options: ConnectionOptions,
-  { interceptors: workflow }: ClientTracing,
+  { dataConverter, tracing }: { readonly dataConverter: DataConverter; readonly tracing: ClientTracing },
   signal: AbortSignal | undefined,
 ): Promise<{ client: Client; connection: Connection }> {
   try {
     const connecting = Connection.connect({ ...options, address, connectTimeout: '10s' });
     const connection = await unlessAborted(signal, connecting);
-    return { connection, client: new Client({ connection, namespace, interceptors: { workflow } }) };
+    const interceptors = { workflow: tracing.interceptors };
+    const identity = clientIdentity();
+    return { connection, client: new Client({ connection, namespace, interceptors, dataConverter, identity }) };
   } catch (cause) {
     signal?.throwIfAborted();
     const answer = toFault(cause);

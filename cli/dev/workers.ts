@@ -25,6 +25,8 @@ export interface DevWorkersOptions {
   readonly stateDir: string;
   /** The workers' environment: addresses and secrets. */
   readonly env: NodeJS.ProcessEnv;
+  /** Tells the keys of payloads apart: who has others cannot read what these workers write. */
+  readonly payloads: string;
   readonly report: (line: string) => void;
   /** Ends waiting for another samflow that starts them. */
   readonly signal?: AbortSignal | undefined;
@@ -93,6 +95,7 @@ async function keepRunning(pool: Pool, options: DevWorkersOptions, fail: (fault:
 /** What a running worker leaves for the next samflow to find. */
 interface State {
   readonly servers: string;
+  readonly payloads: string;
   readonly pid: number;
 }
 
@@ -104,17 +107,21 @@ const joinOrStart = (pool: Pool, options: DevWorkersOptions): Promise<Lease> =>
     { signal: options.signal },
   );
 
-async function rejoin(pool: Pool, { stateDir, env }: DevWorkersOptions): Promise<Lease | null> {
+async function rejoin(pool: Pool, { stateDir, env, payloads }: DevWorkersOptions): Promise<Lease | null> {
   const state = await readState(stateDir, pool);
   const lease = state && (await joinSupervisor(socketFile(stateDir, pool)));
   if (!lease) return null;
-  if (state.servers === serversOf(env)) return lease;
+  if (state.servers === serversOf(env)) {
+    if (state.payloads === payloads) return lease;
+    await lease.release();
+    throw otherPayloads(pool);
+  }
   // It serves other addresses than those of now: the servers were started anew.
   await lease.stop();
   return null;
 }
 
-async function start(pool: Pool, { stateDir, env }: DevWorkersOptions): Promise<Lease> {
+async function start(pool: Pool, { stateDir, env, payloads }: DevWorkersOptions): Promise<Lease> {
   const args = [COMMAND, 'worker', '--pool', pool];
   const log = join(stateDir, 'logs', `worker-${pool}.log`);
   const lease = await supervise({
@@ -123,7 +130,7 @@ async function start(pool: Pool, { stateDir, env }: DevWorkersOptions): Promise<
     stateFile: stateFile(stateDir, pool),
     graceMs: GRACE_MS,
   });
-  await lease.ready({ servers: serversOf(env), pid: lease.pids[pool]! } satisfies State);
+  await lease.ready({ servers: serversOf(env), payloads, pid: lease.pids[pool]! } satisfies State);
   return lease;
 }
 
@@ -152,6 +159,15 @@ async function readState(stateDir: string, pool: Pool): Promise<State | null> {
   } catch {
     return null;
   }
+}
+
+function otherPayloads(pool: Pool): Fault {
+  return new Fault('SERVERS_DIFFER', {
+    at: 'SAMFLOW_CODEC_KEYS',
+    found: `a ${pool} worker of another samflow under other keys`,
+    expected: 'the same keys for every samflow that shares a state folder',
+    fix: 'Stop the other samflow, or set the keys as it has them',
+  });
 }
 
 async function poolFailed(pool: Pool, how: string, stateDir: string): Promise<Fault> {

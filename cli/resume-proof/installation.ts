@@ -58,7 +58,9 @@ export class ProofInstallation {
   /** @param folder of its own, removed when it is closed; `env` gives workers what sources and devices need */
   static async open(folder: string, env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<ProofInstallation> {
     // Servers and stores of the user's are not to be met.
-    const own = Object.entries(env).filter(([name]) => !/^(TEMPORAL|SAMFLOW_(S3|HOME|LOG|HEALTH|PATIENT))/.test(name));
+    const own = Object.entries(env).filter(
+      ([name]) => !/^(TEMPORAL|OTEL|SAMFLOW_(S3|HOME|LOG|HEALTH|PATIENT|CODEC|METRICS))/.test(name),
+    );
     const plain = Object.fromEntries(own);
     await mkdir(join(folder, 'tmp'), { recursive: true });
     const servers = await startDevServers({

@@ -1,10 +1,11 @@
 import type { WorkflowExecutionDescription, WorkflowExecutionStatusName } from '@temporalio/client';
-import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { MESSAGES } from '../../contracts/messages.ts';
 import type { Progress, StageProgress } from '../../contracts/pipeline.ts';
 import { FineTuneProgress } from '../../contracts/stages.ts';
+import { isFault } from '../../lib/fault.ts';
 import type { Platform } from '../dev/platform.ts';
 import { GRPC, grpcStatus } from '../to-fault.ts';
+import { messageOf, payloadValue } from './decode.ts';
 
 /** What can be said about a run at one moment. */
 export interface Snapshot {
@@ -33,7 +34,7 @@ export async function takeSnapshot(platform: Platform, run: string, before: Snap
   const status = description.status.name;
   const progress = await ask(platform, run, status === 'RUNNING');
   const child = progress?.child ? await lookAtChild(platform, progress.child) : null;
-  const pending = [...pendingOf(description), ...(child?.pending ?? [])];
+  const pending = [...(await pendingOf(description, platform)), ...(child?.pending ?? [])];
   const notes = pending.flatMap((activity) => noteOn(activity));
   const control = progress?.control ?? before?.control ?? null;
   const silentSince = progress || status !== 'RUNNING' ? null : (before?.silentSince ?? Date.now());
@@ -75,9 +76,10 @@ async function lookAtChild(platform: Platform, id: string): Promise<Child | null
     return {
       id,
       progress: progress && { ...progress, stages: withChild(progress.stages, child?.progress ?? null) },
-      pending: [...pendingOf(description), ...(child?.pending ?? [])],
+      pending: [...(await pendingOf(description, platform)), ...(child?.pending ?? [])],
     };
-  } catch {
+  } catch (error) {
+    if (isFault(error)) throw error;
     // Not started yet, or ended just now.
     return null;
   }
@@ -103,7 +105,8 @@ async function ask(platform: Platform, id: string, needed: boolean): Promise<Pro
   try {
     return await soon(platform, () => platform.client.workflow.getHandle(id).query<Progress>(MESSAGES.progress));
   } catch (error) {
-    // Unanswered: no worker (yet). The server itself being away is the caller's business.
+    // An answer that cannot be decrypted. Unanswered: no worker (yet). The server itself being away is the caller's business.
+    if (isFault(error)) throw error;
     if (!needed || !isOutage(error)) return null;
     throw error;
   }
@@ -123,26 +126,19 @@ interface Pending {
   readonly details: unknown;
 }
 
-function pendingOf({ raw }: WorkflowExecutionDescription): Pending[] {
-  return (raw.pendingActivities ?? []).map((activity) => {
+function pendingOf({ raw }: WorkflowExecutionDescription, { client }: Platform): Promise<Pending[]> {
+  const pending = (raw.pendingActivities ?? []).map(async (activity) => {
     // 1: scheduled, and no worker has taken it.
     const waiting = activity.state === 1 && activity.scheduledTime;
     return {
       stage: activity.activityType?.name ?? '',
       attempt: activity.attempt ?? 1,
       waitingMs: waiting ? Date.now() - Number(waiting.seconds ?? 0) * 1000 : 0,
-      failure: activity.lastFailure?.message ?? null,
-      details: decode(activity.heartbeatDetails?.payloads?.[0]),
+      failure: await messageOf(client, activity.lastFailure),
+      details: await payloadValue(client, activity.heartbeatDetails?.payloads?.[0]),
     };
   });
-}
-
-function decode(payload: Payload | null | undefined): unknown {
-  try {
-    return payload ? defaultPayloadConverter.fromPayload(payload) : null;
-  } catch {
-    return null;
-  }
+  return Promise.all(pending);
 }
 
 function noteOn({ stage, attempt, failure, waitingMs }: Pending): string[] {

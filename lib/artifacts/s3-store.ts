@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { LookupFunction } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import {
@@ -50,6 +51,8 @@ export interface S3StoreOptions {
   forcePathStyle?: boolean | undefined;
   /** Is told of every request. */
   observe?: ObserveRequests | undefined;
+  /** How the server's name becomes an address; default: Node's own way. */
+  lookup?: LookupFunction | undefined;
   /** For tests: how long to wait for a silent server. Default 30 s. */
   timeoutMs?: number | undefined;
 }
@@ -357,6 +360,7 @@ function openClient(options: S3StoreOptions, timeoutMs: number): S3Client {
       requestTimeout: timeoutMs,
       throwOnRequestTimeout: true,
       socketTimeout: timeoutMs,
+      ...(options.lookup && { httpAgent: { lookup: options.lookup }, httpsAgent: { lookup: options.lookup } }),
     },
     ...(endpoint !== undefined && { endpoint }),
     ...(options.unsigned && { signer: { sign: async (request) => request }, credentials: NOBODY }),

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Fault, isFault } from '../fault.ts';
+import { fetchWithin } from './fetch-within.ts';
+import type { Reach } from './reach.ts';
 
 export interface RequestOptions {
   signal?: AbortSignal | undefined;
@@ -7,6 +9,8 @@ export interface RequestOptions {
   backOffMs?: number | undefined;
   /** A server that sends nothing for this long counts as gone. Default 30 s. */
   idleMs?: number | undefined;
+  /** Which addresses may be asked; default: all. */
+  reach?: Reach | undefined;
 }
 
 /** What goes wrong with one address, in the words and codes of whoever asks. */
@@ -56,7 +60,7 @@ export async function retrying<T>(
     const signal = options.signal ? AbortSignal.any([options.signal, idle.signal]) : idle.signal;
     try {
       return await task({
-        request: (question) => get(question, faults, signal),
+        request: (question) => get(question, faults, signal, options.reach),
         progressed() {
           progress = true;
           idle.restart();
@@ -90,9 +94,11 @@ async function get(
   { url, headers, redirect = 'follow', accept = [] }: Question,
   faults: HttpFaults,
   signal: AbortSignal,
+  reach: Reach | undefined,
 ): Promise<Response> {
   // `identity`: lengths and ranges count the bytes of the file, not of a compressed transfer.
-  const response = await fetch(url, { headers: { 'accept-encoding': 'identity', ...headers }, redirect, signal });
+  const asked = { headers: { 'accept-encoding': 'identity', ...headers }, redirect, signal };
+  const response = await (reach ? fetchWithin(reach, url, asked) : fetch(url, asked));
   const { status } = response;
   if (response.ok || accept.includes(status) || (redirect === 'manual' && status >= 300 && status < 400)) {
     if (!url.startsWith('https:') || !response.url.startsWith('http:')) return response;

@@ -116,6 +116,12 @@ const CASES: Case[] = [
     'dataset.pattern.image: found `IMG.nii.gz` (text), expected `{patient}` in it. Correct `dataset.pattern.image`. [CONFIG]',
   ],
   [
+    'a pattern that would take hours to match',
+    GOOD.replace('IMG_{patient}', '*a*a*a*a{patient}'),
+    [],
+    'dataset.pattern.image: found `*a*a*a*a{patient}.nii.gz` (text), expected at most three `*` in a part between slashes, and four parts `**`. Correct `dataset.pattern.image`. [CONFIG]',
+  ],
+  [
     'no address',
     GOOD.replace('kind: phantom', 'kind: http, url: example'),
     [],

@@ -40,8 +40,10 @@ describe('npm run demo', () => {
       STAGES.map((name) => [name, false]),
     );
     for (const { seconds } of stages) assert.ok(seconds > 0);
-    const { zeroShot, fineTuned, summaries, ...more } = metrics;
+    const { zeroShot, fineTuned, summaries, jittered, automatic, ...more } = metrics;
     assert.deepEqual(more, {});
+    assert.deepEqual(Object.keys(jittered), ['zeroShot', 'fineTuned']);
+    assert.deepEqual(Object.keys(automatic), ['prompts', 'dice', 'iou']);
     for (const overlap of [zeroShot, fineTuned]) assert.deepEqual(Object.keys(overlap), ['dice', 'iou']);
     const [lungs] = summaries;
     assert.deepEqual([lungs.structure, lungs.fineTuning[0].after.mean], ['lungs', fineTuned.dice]);

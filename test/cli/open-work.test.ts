@@ -25,6 +25,7 @@ function platformWith(input: { payloads: (Payload | undefined)[] }): Platform {
     yield item;
   }
   const client = {
+    options: { loadedDataConverter: { payloadCodecs: [], payloadConverter: defaultPayloadConverter } },
     workflow: { list: () => list({ workflowId: 'run', runId: 'id' }), getHandle: () => workflow },
     schedule: { list: () => list({ scheduleId: 'retrain-lungs' }), getHandle: () => schedule },
   };

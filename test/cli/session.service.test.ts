@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -49,6 +50,17 @@ describe('samflow dev', () => {
     assert.equal(dev.child.exitCode, null);
     // The addresses stay good, so nothing is said of their end.
     assert.doesNotMatch(first.stderr, /--keep/);
+  });
+
+  it('is not used by a command whose payloads its workers could not read', async () => {
+    const sealed = home.with({ SAMFLOW_CODEC_KEYS: `a:${randomBytes(32).toString('base64')}` });
+    const { code, stderr } = await sealed.run('run', CONFIG, ...SETTINGS);
+    assert.equal(code, 2, stderr);
+    assert.match(
+      stderr,
+      /SAMFLOW_CODEC_KEYS: found a \w+ worker of another samflow under other keys.*\[SERVERS_DIFFER\]/,
+    );
+    assert.deepEqual(await home.pids(), pids);
   });
 
   it('starts a worker again that was killed', async () => {

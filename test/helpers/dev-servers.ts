@@ -7,7 +7,7 @@ import { findTool, type ToolName } from '../../infra/dev/tools.ts';
 import { toolPath } from './dev-tools.ts';
 
 /** Where `npm test` puts the tools. */
-const INSTALLED = fileURLToPath(new URL('../../.samflow', import.meta.url));
+export const INSTALLED = fileURLToPath(new URL('../../.samflow', import.meta.url));
 
 /** The environment of a test: none of the user's servers, and the installed tools within reach of any state folder. */
 export const testEnv = (): NodeJS.ProcessEnv => ({

@@ -1,10 +1,15 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { phantomScan } from '../../lib/dataset/phantom.ts';
-import { dicomFile } from './dicom-file.ts';
+import { type DicomSlice, dicomFile } from './dicom-file.ts';
 
-/** A generated chest CT as a folder of DICOM slices, of a patient of this name. UIDs are made up. */
-export async function writePhantomSeries(folder: string, seed: number, patientName: string): Promise<void> {
+/** A generated chest CT as a folder of DICOM slices, of a patient of this name. UIDs are made up; `more` goes into each. */
+export async function writePhantomSeries(
+  folder: string,
+  seed: number,
+  patientName: string,
+  more: DicomSlice['more'] = {},
+): Promise<void> {
   const { shape, image, voxelToWorld } = phantomScan(1, seed);
   const [columns, rows, slices] = shape;
   const [sx, sy, sz] = [0, 5, 10].map((at) => Math.abs(voxelToWorld[at]!)) as [number, number, number];
@@ -19,6 +24,7 @@ export async function writePhantomSeries(folder: string, seed: number, patientNa
         '00080018': ['UI', `1.2.3.4.${k + 1}`],
         '0020000d': ['UI', '1.2.3.1'],
         '00200052': ['UI', '1.2.3.9'],
+        ...more,
       },
     });
     await writeFile(join(folder, `${k}.dcm`), file);

@@ -10,6 +10,7 @@ import {
   type WorkflowHandleWithFirstExecutionRunId,
 } from '@temporalio/client';
 import { prepareRun } from '../../cli/config/prepare.ts';
+import { openDataConverter } from '../../codec/data-converter.ts';
 import { RunConfig, type RunConfigInput } from '../../contracts/config.ts';
 import type { CrossValidationInput } from '../../contracts/cross-validation.ts';
 import { WORKFLOWS } from '../../contracts/messages.ts';
@@ -62,11 +63,19 @@ export interface Bucket {
   readonly artifacts: ArtifactStore;
 }
 
+export interface InstallationOptions {
+  /** As SAMFLOW_CODEC_KEYS has them, of workers and client alike. */
+  readonly codecKeys?: string | null;
+  /** Of the client. */
+  readonly interceptors?: readonly WorkflowClientInterceptor[];
+}
+
 /** Temporal, S3 and workers in processes of their own; buckets are installations that know nothing of each other. */
 export class Installation {
   readonly client: Client;
   readonly #connection: Connection;
   readonly #servers: DevServers;
+  readonly #codecKeys: string | null;
   readonly #stateDir: string;
   readonly #stores: S3Store[] = [];
   readonly #workers: { child: ChildProcess; process: WorkerProcess }[] = [];
@@ -78,19 +87,21 @@ export class Installation {
     stateDir: string,
     servers: DevServers,
     connection: Connection,
-    workflow: WorkflowClientInterceptor[],
+    { codecKeys = null, interceptors = [] }: InstallationOptions,
   ) {
     this.#stateDir = stateDir;
     this.#servers = servers;
     this.#connection = connection;
-    this.client = new Client({ connection, interceptors: { workflow } });
+    this.#codecKeys = codecKeys;
+    const dataConverter = openDataConverter({ keys: codecKeys, keysFile: null });
+    this.client = new Client({ connection, dataConverter, interceptors: { workflow: [...interceptors] } });
     this.#lost = new Promise((_, reject) => {
       this.#lose = reject;
     });
     this.#lost.catch(() => undefined);
   }
 
-  static async open(interceptors: WorkflowClientInterceptor[] = []): Promise<Installation> {
+  static async open(options: InstallationOptions = {}): Promise<Installation> {
     const stateDir = await mkdtemp(join(tmpdir(), 'samflow-installation-'));
     try {
       const servers = await startDevServers({
@@ -98,7 +109,7 @@ export class Installation {
         report: () => undefined,
       });
       const connection = await Connection.connect({ address: servers.temporalAddress, connectTimeout: '30s' });
-      return new Installation(stateDir, servers, connection, interceptors);
+      return new Installation(stateDir, servers, connection, options);
     } catch (error) {
       await rm(stateDir, { recursive: true, force: true });
       throw error;
@@ -111,21 +122,30 @@ export class Installation {
     return { name, store, artifacts: new ArtifactStore(store) };
   }
 
-  /** Starts a worker of some pools on a bucket; resolves when it polls. */
-  async startWorker(pools: string, { name: bucket }: Bucket, env: Record<string, string> = {}): Promise<WorkerProcess> {
+  /** Of commands and workers: where the servers are, their accounts, and the keys of payloads. */
+  environment({ name: bucket }: Bucket): NodeJS.ProcessEnv {
     const { endpoint, region, accessKeyId = '', secretAccessKey = '' } = this.#servers.s3;
+    return {
+      ...testEnv(),
+      TEMPORAL_ADDRESS: this.#servers.temporalAddress,
+      SAMFLOW_HOME: this.#stateDir,
+      SAMFLOW_S3_ENDPOINT: endpoint,
+      SAMFLOW_S3_REGION: region,
+      SAMFLOW_S3_BUCKET: bucket,
+      SAMFLOW_S3_ACCESS_KEY_ID: accessKeyId,
+      SAMFLOW_S3_SECRET_ACCESS_KEY: secretAccessKey,
+      ...(this.#codecKeys !== null && { SAMFLOW_CODEC_KEYS: this.#codecKeys }),
+    };
+  }
+
+  /** Starts a worker of some pools on a bucket; resolves when it polls. */
+  async startWorker(pools: string, bucket: Bucket, env: Record<string, string> = {}): Promise<WorkerProcess> {
     const logFile = join(this.#stateDir, 'logs', `${pools}-${this.#workers.length}.log`);
     const child = spawn(process.execPath, [COMMAND, 'worker', '--pool', pools], {
       cwd: this.#stateDir,
       stdio: ['ignore', 'ignore', 'inherit'],
       env: {
-        ...testEnv(),
-        TEMPORAL_ADDRESS: this.#servers.temporalAddress,
-        SAMFLOW_S3_ENDPOINT: endpoint,
-        SAMFLOW_S3_REGION: region,
-        SAMFLOW_S3_BUCKET: bucket,
-        SAMFLOW_S3_ACCESS_KEY_ID: accessKeyId,
-        SAMFLOW_S3_SECRET_ACCESS_KEY: secretAccessKey,
+        ...this.environment(bucket),
         SAMFLOW_PATIENT_KEY: PATIENT_KEY,
         SAMFLOW_CACHE: join(this.#stateDir, 'cache'),
         SAMFLOW_LOG_FILE: logFile,

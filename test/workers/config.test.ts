@@ -54,6 +54,12 @@ describe('the configuration of a worker', () => {
       { SAMFLOW_S3_ENDPOINT: 'here' },
       /SAMFLOW_S3_ENDPOINT: found a value that cannot be used, expected an address that starts with http/,
     ],
+    [
+      'a host of sources that is none',
+      ['cpu'],
+      { SAMFLOW_SOURCE_HOSTS: 'nas.local,10.0.0.0/33' },
+      /SAMFLOW_SOURCE_HOSTS: found 10\.0\.0\.0\/33: no address and no range/,
+    ],
     ['no threads', ['cpu'], { SAMFLOW_THREADS: '0' }, /SAMFLOW_THREADS: found .*, expected number to be >=1\. Correct/],
   ];
   for (const [claim, pools, env, message] of CASES) {

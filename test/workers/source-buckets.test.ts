@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { S3Store } from '../../lib/artifacts/s3-store.ts';
+import { reachOf } from '../../lib/http/reach.ts';
 import { readWorkerConfig } from '../../workers/config.ts';
 import { SourceBuckets } from '../../workers/source-buckets.ts';
+import { assertFault, assertRejectsWithFault } from '../helpers/faults.ts';
 import { listen } from '../helpers/hub.ts';
 
 const STORE = { SAMFLOW_S3_ACCESS_KEY_ID: 'STOREKEY', SAMFLOW_S3_SECRET_ACCESS_KEY: 'store secret' };
@@ -34,10 +36,10 @@ describe('the buckets of sources', async () => {
   after(() => {
     for (const one of closing) one.close();
   });
-  const open = (env: Record<string, string>) => {
+  const open = (env: Record<string, string>, hosts = ['private']) => {
     const config = readWorkerConfig(['cpu'], { ...STORE, SAMFLOW_S3_ENDPOINT: storeServer.url, ...env });
     const store = new S3Store(config.store);
-    const buckets = new SourceBuckets(store, config);
+    const buckets = new SourceBuckets(store, config, reachOf(hosts));
     closing.push(store, buckets);
     return buckets;
   };
@@ -76,6 +78,19 @@ describe('the buckets of sources', async () => {
       ['/scans/a', '/masks/a'],
     );
     assert.equal(foreign.connections, before + 1);
+  });
+
+  it('are not asked for at addresses that only the worker can reach, unless these are allowed', async () => {
+    const before = foreign.requests.length;
+    const at = (endpoint: string) => open(own, []).open({ bucket: 'scans', endpoint });
+    assertFault(() => at(foreign.url), 'SOURCE_FORBIDDEN', /127\.0\.0\.1.*SAMFLOW_SOURCE_HOSTS/);
+    assertFault(() => at('http://169.254.169.254'), 'SOURCE_FORBIDDEN');
+    // The name is looked up by the client, which tells what it met in its own words.
+    const named = foreign.url.replace('127.0.0.1', 'localhost');
+    await assertRejectsWithFault(at(named).head('a'), 'STORE_UNREACHABLE', /OutOfReach/);
+    assert.equal(foreign.requests.length, before);
+    // The servers of the environment are the operator's own.
+    assert.ok(await open(own, []).open({ bucket: 'scans' }).get('ct.nii'));
   });
 
   it('need both halves of an account', () =>

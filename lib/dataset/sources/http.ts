@@ -1,4 +1,5 @@
 import { Fault } from '../../fault.ts';
+import { OutOfReach } from '../../http/reach.ts';
 import type { HttpFaults } from '../../http/request.ts';
 import { cacheFault } from './faults.ts';
 import type { RemoteArchive } from './remote-archive.ts';
@@ -57,8 +58,15 @@ function httpFaults(url: string, at: string): HttpFaults {
     },
     // The cause may hold the address, with its signature.
     unreachable: (reason) => unreachable(at, reason, new URL(url).host),
-    local: cacheFault,
+    local: (error) => (error instanceof OutOfReach ? forbidden(error.host) : cacheFault(error)),
   };
+}
+
+/** An address that only the worker can reach: not for whoever writes a configuration. */
+export function forbidden(host: string): Fault {
+  const [found, expected] = [`an address of a private network (${host})`, 'a public address'];
+  const fix = 'Name the host in SAMFLOW_SOURCE_HOSTS of the io worker if sources may come from there';
+  return new Fault('SOURCE_FORBIDDEN', { at: 'the source', found, expected, fix });
 }
 
 export function unreachable(at: string, reason: string, host: string): Fault {

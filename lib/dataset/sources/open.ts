@@ -9,7 +9,7 @@ import { fingerprintFolder, openFolder } from './folder.ts';
 import { httpArchive } from './http.ts';
 import { kaggleArchive, kaggleTerms } from './kaggle.ts';
 import { fingerprintPhantom, phantomArchive } from './phantom.ts';
-import { downloadArchive, fingerprintRemote, type RemoteArchive } from './remote-archive.ts';
+import { downloadArchive, fingerprintRemote, type RemoteArchive, type RemoteOptions } from './remote-archive.ts';
 import type { LocalSource, Source, SourceAccess, SourceListing, SourceOptions } from './source.ts';
 
 /**
@@ -23,7 +23,7 @@ export async function openSource(source: Source, options: SourceOptions): Promis
     case 'local':
       return openLocal(source, options);
     case 'http':
-      return openRemote(httpArchive(source), options);
+      return openRemote(httpArchive(source), { ...options, reach: options.access?.reach });
     case 'kaggle': {
       const { kaggle } = accessIn(options);
       const archive = await kaggleArchive(source, kaggle);
@@ -54,7 +54,7 @@ export async function fingerprintSource(source: Source, options: SourceOptions):
     case 'local':
       return (await isFolder(source.path)) ? fingerprintFolder(source.path) : fingerprintArchive(source.path);
     case 'http':
-      return fingerprintRemote(httpArchive(source), options);
+      return fingerprintRemote(httpArchive(source), { ...options, reach: options.access?.reach });
     case 'kaggle':
       return fingerprintRemote(await kaggleArchive(source, accessIn(options).kaggle), options);
     case 's3':
@@ -79,7 +79,7 @@ async function openLocal({ path, sha256 }: LocalSource, options: SourceOptions):
   return openArchive(path, options);
 }
 
-async function openRemote(archive: RemoteArchive, options: SourceOptions): Promise<SourceListing> {
+async function openRemote(archive: RemoteArchive, options: RemoteOptions): Promise<SourceListing> {
   const { file, fingerprint } = await downloadArchive(archive, options);
   return openArchive(file, { ...options, fingerprint, at: archive.at });
 }

@@ -1,3 +1,4 @@
+import type { Reach } from '../../http/reach.ts';
 import type { Bucket, BucketPlace, BucketSource } from './bucket.ts';
 import type { KaggleSource } from './kaggle.ts';
 import type { KaggleAccess } from './kaggle-credentials.ts';
@@ -22,6 +23,8 @@ export interface SourceAccess {
   readonly kaggle: KaggleAccess;
   /** Any bucket on any server; which account asks is the worker's business. */
   openBucket(place: BucketPlace): Bucket;
+  /** Addresses that a configuration may name; default: all. */
+  readonly reach?: Reach | undefined;
 }
 
 export interface SourceOptions {

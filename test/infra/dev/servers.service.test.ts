@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { isAlive } from '../../../infra/dev/lock.mjs';
@@ -62,6 +63,20 @@ describe('development servers', { skip: await withoutTools('temporal', 'versityg
     assert.deepEqual(pids.map(isAlive), [false, false]);
     assert.equal(await answers(servers.temporalAddress), false);
     assert.equal(existsSync(join(stateDir, 'servers.json')), false);
+  });
+
+  it('listen on the loopback address alone, the Web UI too', async (context) => {
+    const others = Object.values(networkInterfaces()).flatMap((list) =>
+      (list ?? []).filter(({ internal, family }) => !internal && family === 'IPv4').map(({ address }) => address),
+    );
+    if (others.length === 0) return context.skip('this machine has no other address');
+    const servers = await start({ stateDir: stateFolder() });
+    for (const url of [`http://${servers.temporalAddress}`, servers.uiUrl!, servers.s3.endpoint]) {
+      assert.equal(await answers(url), true, url);
+      for (const other of others)
+        assert.equal(await answers(url.replace('127.0.0.1', other)), false, `${url} on ${other}`);
+    }
+    await servers.stop();
   });
 
   it('keep what was stored, and register attributes that a newer samflow adds', async () => {

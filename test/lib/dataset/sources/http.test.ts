@@ -10,6 +10,7 @@ import { gzipSync } from 'node:zlib';
 import { httpArchive } from '../../../../lib/dataset/sources/http.ts';
 import { fingerprintSource, openSource } from '../../../../lib/dataset/sources/open.ts';
 import { downloadArchive, type RemoteOptions } from '../../../../lib/dataset/sources/remote-archive.ts';
+import { reachOf } from '../../../../lib/http/reach.ts';
 import { scratchFolder, tarOf, writeArchive } from '../../../helpers/archives.ts';
 import { assertRejectsWithFault } from '../../../helpers/faults.ts';
 
@@ -344,5 +345,70 @@ describe('fingerprint of an HTTP source', () => {
       assert.equal(opened.fingerprint, await fingerprintSource(source(site, sha256), options));
       await opened.close();
     }
+  });
+});
+
+describe('an address that only the worker can reach', () => {
+  /** As a worker opens sources that a configuration names. */
+  const options = (...hosts: string[]) => {
+    const access = { kaggle: {} as never, openBucket: () => assert.fail('no bucket'), reach: reachOf(hosts) };
+    return { ...freshOptions(), access };
+  };
+  const refused = async (url: string, hosts: string[], host: string) =>
+    assertRejectsWithFault(
+      openSource({ kind: 'http', url }, options(...hosts)),
+      'SOURCE_FORBIDDEN',
+      new RegExp(`private network \\(${host.replaceAll(/[.[\]]/g, '\\$&')}\\)`),
+    );
+
+  it('is not asked, however it is written', async () => {
+    const site = await startSite();
+    const { port } = new URL(site.url);
+    for (const [host, shown] of [
+      ['127.0.0.1', '127.0.0.1'],
+      ['2130706433', '127.0.0.1'],
+      ['0x7f.1', '127.0.0.1'],
+      ['0177.0.0.1', '127.0.0.1'],
+      ['[::ffff:127.0.0.1]', '::ffff:7f00:1'],
+      ['[::1]', '::1'],
+      ['localhost', 'localhost'],
+      ['169.254.169.254', '169.254.169.254'],
+      ['0.0.0.0', '0.0.0.0'],
+    ] as const) {
+      await refused(`http://${host}:${port}/lungs.zip`, [], shown);
+    }
+    assert.equal(site.requests.length, 0);
+  });
+
+  it('is not asked by way of a redirection either, and no other protocol is', async () => {
+    const site = await startSite();
+    site.troubles.push(status(302, { location: 'http://169.254.169.254/latest/meta-data' }));
+    await refused(site.url, ['private'], '169.254.169.254');
+    site.troubles.push(...Array.from({ length: 6 }, () => status(302, { location: 'file:///etc/passwd' })));
+    await assertRejectsWithFault(openSource({ kind: 'http', url: site.url }, options('private')), 'SOURCE_UNREACHABLE');
+  });
+
+  it('is asked where the worker allows it: by address, by range, by the word for all, or by name', async () => {
+    for (const hosts of [['127.0.0.1'], ['127.0.0.0/8'], ['private']]) {
+      const opened = await openSource(source(await startSite()), options(...hosts));
+      assert.deepEqual(await opened.read('a/scan.nii'), SCAN);
+      await opened.close();
+    }
+    const { url } = await startSite();
+    const named = { kind: 'http' as const, url: url.replace('127.0.0.1', 'localhost') };
+    await (await openSource(named, options('localhost'))).close();
+  });
+
+  it('is fetched as any other: on from where the line was cut, and to a redirection without what was meant for the first', async () => {
+    const [site, next] = [await startSite(), await startSite()];
+    site.troubles.push(fine(site), cutAt(150_000));
+    const opened = await openSource(source(site), options('private'));
+    assert.deepEqual(await opened.read('a/scan.nii'), SCAN);
+    assert.match(site.requests.at(-1)!.range!, /^bytes=[1-9]/);
+    await opened.close();
+    const moving = await startSite();
+    moving.troubles.push(status(307, { location: next.url }), status(307, { location: next.url }));
+    await (await openSource(source(moving), options('private'))).close();
+    assert.deepEqual([moving.requests.length, next.requests.length], [2, 2]);
   });
 });

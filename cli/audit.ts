@@ -1,0 +1,45 @@
+import type { WorkflowHandle } from '@temporalio/client';
+
+/** Something that somebody had a workflow do. */
+export interface AuditLine {
+  /** ISO 8601. */
+  readonly time: string;
+  readonly workflow: string;
+  readonly run: string;
+  readonly type: string;
+  /** `start`, `cancel`, `terminate`, `signal NAME` or `update NAME`. */
+  readonly action: string;
+  /** As the client named itself: the CLI by account and machine. Not proven; the server's own log has who was authenticated. */
+  readonly identity: string;
+}
+
+type Event = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>[number];
+
+/** Who had a workflow do what, in order. Of what was given with it nothing is told. */
+export function auditOf(
+  workflow: Pick<AuditLine, 'workflow' | 'run' | 'type'>,
+  events: readonly Event[],
+): readonly AuditLine[] {
+  return events.flatMap((event) => {
+    const done = actionIn(event);
+    return done ? [{ time: timeOf(event), ...workflow, ...done }] : [];
+  });
+}
+
+function actionIn(event: Event): Pick<AuditLine, 'action' | 'identity'> | null {
+  const started = event.workflowExecutionStartedEventAttributes;
+  if (started) return { action: 'start', identity: started.identity ?? '' };
+  const cancelled = event.workflowExecutionCancelRequestedEventAttributes;
+  if (cancelled) return { action: 'cancel', identity: cancelled.identity ?? '' };
+  const terminated = event.workflowExecutionTerminatedEventAttributes;
+  if (terminated) return { action: 'terminate', identity: terminated.identity ?? '' };
+  const signalled = event.workflowExecutionSignaledEventAttributes;
+  if (signalled) return { action: `signal ${signalled.signalName}`, identity: signalled.identity ?? '' };
+  const request = event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest;
+  return request ? { action: `update ${request.input?.name}`, identity: request.meta?.identity ?? '' } : null;
+}
+
+function timeOf({ eventTime }: Event): string {
+  const milliseconds = Number(eventTime?.seconds ?? 0) * 1000 + Math.floor((eventTime?.nanos ?? 0) / 1e6);
+  return new Date(milliseconds).toISOString();
+}
