@@ -45,10 +45,17 @@ export function logRecord(attributes: Readonly<Record<string, unknown>>): Record
  */
 function errorRecord(error: unknown): Record<string, unknown> {
   const failure = failureBehind(error);
-  if (!failure) return { reason: sentenceOf(error), frames: framesOf(error) };
+  if (!failure) return codedRecord(error) ?? { reason: sentenceOf(error), frames: framesOf(error) };
   const [details] = Array.isArray(failure.details) ? failure.details : [];
   const cause = typeof details?.reason === 'string' ? { cause: details.reason } : {};
   return { code: failure.type, reason: failure.message, ...cause };
+}
+
+/** A workflow's failure has lost all but its sentence on the way out of the workflows' thread; the sentence ends in the code. */
+function codedRecord(error: unknown): Record<string, unknown> | null {
+  const { message } = error as { message?: unknown };
+  const code = typeof message === 'string' && /\[([A-Z][A-Z0-9_]+)\]$/.exec(message)?.[1];
+  return code ? { code, reason: message } : null;
 }
 
 type Failure = Error & { readonly type: string; readonly details?: unknown };

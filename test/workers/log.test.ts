@@ -54,6 +54,8 @@ describe('a line of the log', () => {
     assert.deepEqual(logRecord({ error: { message: 'x', cause: { type: 'A_CODE', message: 'why' } } }), {
       ...{ code: 'A_CODE', reason: 'why' },
     });
+    // And between threads nothing is left of them but the sentence.
+    assert.deepEqual(logRecord({ error: new Error(sentence) }), { code: 'SOURCE_DENIED', reason: sentence });
   });
 
   it('tells any other error without the paths it names, but with the places in the code', () => {
