@@ -53,7 +53,7 @@ describe('an installation that is watched', { skip: await withoutTools('temporal
       collector = await Collector.open();
       process.env.OTEL_EXPORTER_OTLP_ENDPOINT = collector.address;
       tracing = await openClientTracing(process.env);
-      installation = await Installation.open(tracing.interceptors);
+      installation = await Installation.open({ interceptors: tracing.interceptors });
       bucket = installation.bucket('watched');
       const ports = [await freePort(), await freePort()];
       const watched = (port: number) => ({
