@@ -6,6 +6,7 @@ import { createEvaluate } from './evaluate.ts';
 import { createFineTune } from './fine-tune.ts';
 import { createFingerprint } from './fingerprint.ts';
 import { createImportModel } from './import-model.ts';
+import { createIndexEmbeddings } from './index-embeddings.ts';
 import { createInfer } from './infer.ts';
 import { createPackage } from './package.ts';
 import { createPromote, createReadChampion, createRecordRun } from './registry.ts';
@@ -25,6 +26,7 @@ export function createActivities(deps: ActivityDeps) {
     slice: createSlice(deps),
     split: createSplit(deps),
     encodeShard: createEncodeShard(deps, sessions),
+    indexEmbeddings: createIndexEmbeddings(deps),
     fineTune: createFineTune(deps, sessions),
     evaluate: createEvaluate(deps, sessions),
     package: createPackage(deps),

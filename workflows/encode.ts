@@ -1,32 +1,33 @@
 import { continueAsNew, workflowInfo } from '@temporalio/workflow';
 import type { EncodeWorkflowInput } from '../contracts/pipeline.ts';
-import type { EncodedPatient, EncodeResult, EncodeShardResult } from '../contracts/stages.ts';
+import type { EncodeResult, EncodeShardResult } from '../contracts/stages.ts';
 import { openBoard } from './board.ts';
 import { mapBounded } from './map-bounded.ts';
-import { encodeShard } from './options.ts';
-import { type Shard, shardsOf } from './shards.ts';
+import { fitting } from './message-limit.ts';
+import { encodeShard, indexEmbeddings } from './options.ts';
+import { openEncoded, type Shard, shardsOf } from './shards.ts';
 import { withFailureSurfaced } from './surface-failure.ts';
 
 /**
  * The fan-out over shards of slices, as a child of its own: a data set of any size goes through a window of bounded width,
- * and a history that grows long goes on in a new one with what is done so far.
+ * and a history that grows long goes on in a new one with what is done so far. What is carried over is bounded too: of many
+ * shards, the finished ones stand on lists in the store.
  */
 export async function encodeWorkflow(input: EncodeWorkflowInput): Promise<EncodeResult> {
   const board = openBoard('encode', ['encode']);
   const tally = { shards: 0, reused: 0, seconds: 0, ...input.tally };
-  const patients = input.patients.map(({ patient, slices }): EncodedPatient => {
-    const before = input.done?.find((candidate) => candidate.patient === patient);
-    return { patient, slices, shards: [...(before?.shards ?? [])] };
-  });
-  const shards = shardsOf(input, input.done);
+  const done = input.done ?? [];
+  const encoded = openEncoded(input, done, input.indexed ?? false);
+  const shards = shardsOf(input, done);
 
-  const encodeOne = async ({ patient, slices, from, to }: Shard): Promise<void> => {
-    const shard = { model: input.model, slices, from, to };
+  const encodeOne = async (shard: Shard): Promise<void> => {
+    const { patient, slices, from, to } = shard;
     const summary = `${patient} slices ${from}-${to - 1}`;
-    const encoded = await board.unit('encode', encodeShard.executeWithOptions({ summary }, [shard]));
-    count(tally, encoded);
-    const { embeddings } = encoded;
-    patients.find((candidate) => candidate.patient === patient)?.shards.push({ embeddings, from, to });
+    const work = encodeShard.executeWithOptions({ summary }, [{ model: input.model, slices, from, to }]);
+    const result = await board.unit('encode', work);
+    count(tally, result);
+    const due = encoded.add(shard, result.embeddings);
+    if (due) encoded.replace(patient, due, (await indexEmbeddings({ shards: due })).index);
   };
 
   await withFailureSurfaced(board, async () => {
@@ -37,11 +38,13 @@ export async function encodeWorkflow(input: EncodeWorkflowInput): Promise<Encode
       if (!workflowInfo().continueAsNewSuggested) await encodeOne(shard);
     });
   });
-  for (const patient of patients) patient.shards.sort((a, b) => a.from - b.from);
+  const patients = encoded.patients();
   if (shardsOf(input, patients).length > 0) {
-    return continueAsNew<typeof encodeWorkflow>({ ...input, done: patients, tally });
+    const begun = patients.filter(({ shards }) => shards.length > 0);
+    return continueAsNew<typeof encodeWorkflow>({ ...input, done: begun, tally });
   }
-  return { patients, reused: tally.reused === tally.shards, seconds: toMilliseconds(tally.seconds) };
+  const reused = tally.reused === tally.shards;
+  return fitting('encode', { patients, reused, seconds: toMilliseconds(tally.seconds) });
 }
 
 /** Shards end in any order, and the last bits of a sum depend on it. */

@@ -2,4 +2,5 @@
 export { encodeWorkflow } from './encode.ts';
 export { inferWorkflow } from './infer.ts';
 export { pipelineWorkflow } from './pipeline.ts';
+export { prepareWorkflow } from './prepare.ts';
 export { retrainWorkflow } from './retrain.ts';

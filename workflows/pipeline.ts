@@ -1,22 +1,15 @@
 import { ChildWorkflowCancellationType, executeChild, setHandler, workflowInfo } from '@temporalio/workflow';
 import { encodeWorkflowId, WORKFLOWS } from '../contracts/messages.ts';
-import type { PipelineInput, PipelineResult } from '../contracts/pipeline.ts';
+import type { PipelineInput, PipelineResult, PreparedPatient } from '../contracts/pipeline.ts';
 import { STAGES } from '../contracts/queues.ts';
-import type {
-  ConvertResult,
-  DownloadResult,
-  EncodeResult,
-  ModelRef,
-  SliceResult,
-  SplitResult,
-} from '../contracts/stages.ts';
+import type { DownloadResult, EncodeResult, ModelRef, SplitResult } from '../contracts/stages.ts';
 import { type Board, openBoard } from './board.ts';
 import type { encodeWorkflow } from './encode.ts';
 import { type Lineage, openLineage } from './lineage.ts';
 import { mapBounded, together } from './map-bounded.ts';
+import { fitting } from './message-limit.ts';
 import { fineTuneProgressSignal } from './messages.ts';
 import {
-  convert,
   download,
   evaluate,
   fineTune,
@@ -30,17 +23,10 @@ import {
   slice,
   split,
 } from './options.ts';
+import { preparePatients } from './prepare.ts';
 import { announce } from './search-attributes.ts';
-import { shardSlices, shardsOf } from './shards.ts';
+import { SHARDS_IN_PLACE, shardSlices, shardsOf } from './shards.ts';
 import { withFailureSurfaced } from './surface-failure.ts';
-
-/** A patient on the way through the stages. */
-interface Prepared {
-  readonly patient: string;
-  readonly split: DownloadResult['patients'][number]['split'];
-  readonly volume: ConvertResult;
-  readonly slices: SliceResult;
-}
 
 /**
  * The main job: scans and masks in; a fine-tuned model, scores on patients it never saw, their masks and a report out.
@@ -61,7 +47,11 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   const lineage = openLineage();
 
   const { downloaded, model } = await fetchInputs(input, board, lineage);
-  const whole = await prepare(downloaded, { ...slices, everyNth: 1, negatives: 0 }, board, lineage);
+  const whole = await preparePatients(
+    { patients: downloaded.patients, slices: { ...slices, everyNth: 1, negatives: 0 } },
+    board,
+    lineage,
+  );
   const groups = await divide(whole, settings.split, board, lineage);
   const patients = await chooseSlices(whole, groups, slices, lineage);
   // Embeddings that the training would change are not kept; the test patients' are what the start is scored on.
@@ -82,7 +72,7 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   board.begin('fine-tune', 1);
   const tuned = await board.unit(
     'fine-tune',
-    fineTune({ model, train: pick(groups.train), val: pick(groups.val), prompts, training }),
+    fineTune(fitting('fine-tune', { model, train: pick(groups.train), val: pick(groups.val), prompts, training })),
   );
   lineage.add('fine-tune', [tuned.weights], tuned);
   const { weights } = tuned;
@@ -90,11 +80,13 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   board.begin('evaluate', 1);
   const evaluated = await board.unit(
     'evaluate',
-    evaluate({
-      ...{ model, weights, test, prompts, evaluation, structures },
-      // Post-processing is chosen on them, and nothing else. (A run of an older version has no such settings.)
-      ...((evaluation?.postProcess ?? 'auto') === 'auto' && { val: scanned(groups.val) }),
-    }),
+    evaluate(
+      fitting('evaluate', {
+        ...{ model, weights, test, prompts, evaluation, structures },
+        // Post-processing is chosen on them, and nothing else. (A run of an older version has no such settings.)
+        ...((evaluation?.postProcess ?? 'auto') === 'auto' && { val: scanned(groups.val) }),
+      }),
+    ),
   );
   lineage.add('evaluate', [evaluated.evaluation], evaluated);
   const metrics = { zeroShot: evaluated.zeroShot, fineTuned: evaluated.fineTuned };
@@ -121,15 +113,17 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
   board.begin('report', 1);
   const reported = await board.unit(
     'report',
-    report({
-      ...{ title: name, run, target, split: groups, bestEpoch: tuned.bestEpoch, infer: masks, weights },
-      // A name of the hub moves; what the report says must not.
-      settings: { ...settings, model: { ...settings.model, checkpoint: model.origin ?? settings.model.checkpoint } },
-      evaluation: evaluated.evaluation,
-      curves: tuned.curves,
-      test: test.map(({ patient, slices }) => ({ patient, slices })),
-      lineage: lineage.entries,
-    }),
+    report(
+      fitting('report', {
+        ...{ title: name, run, target, split: groups, bestEpoch: tuned.bestEpoch, infer: masks, weights },
+        // A name of the hub moves; what the report says must not.
+        settings: { ...settings, model: { ...settings.model, checkpoint: model.origin ?? settings.model.checkpoint } },
+        evaluation: evaluated.evaluation,
+        curves: tuned.curves,
+        test: test.map(({ patient, slices }) => ({ patient, slices })),
+        lineage: lineage.entries,
+      }),
+    ),
   );
 
   const result: PipelineResult = {
@@ -143,7 +137,7 @@ async function pipeline(input: PipelineInput, board: Board): Promise<PipelineRes
     report: reported.report,
     repairs: patients.flatMap(({ patient, volume }) => volume.repairs.map((repair) => `${patient}: ${repair}`)),
   };
-  await recordRun({ run, result });
+  await recordRun(fitting('result', { run, result }));
   return result;
 }
 
@@ -165,35 +159,13 @@ async function fetchInputs(
   return { downloaded, model: imported.model };
 }
 
-/** Convert and slice, each patient by itself: one may be sliced while another is still converted. */
-async function prepare(
-  { patients }: DownloadResult,
-  slices: PipelineInput['settings']['slices'],
-  board: Board,
-  lineage: Lineage,
-): Promise<Prepared[]> {
-  board.begin('convert', patients.length);
-  board.begin('slice', patients.length);
-  const prepared = await mapBounded(patients, PATIENTS_AT_ONCE, async ({ patient, files, split }) => {
-    const volume = await board.unit('convert', convert.executeWithOptions({ summary: patient }, [{ patient, files }]));
-    const sliced = await board.unit(
-      'slice',
-      slice.executeWithOptions({ summary: patient }, [{ patient, volume: volume.volume, slices }]),
-    );
-    return { patient, split, volume, slices: sliced };
-  });
-  for (const { volume } of prepared) lineage.add('convert', [volume.volume], volume);
-  for (const { slices } of prepared) lineage.add('slice', [slices.slices], slices);
-  return prepared;
-}
-
 /** Whoever is scored keeps every slice with the target; training may do with fewer, and have some without it. */
 async function chooseSlices(
-  patients: readonly Prepared[],
+  patients: readonly PreparedPatient[],
   { train, val }: SplitResult,
   setting: PipelineInput['settings']['slices'],
   lineage: Lineage,
-): Promise<Prepared[]> {
+): Promise<PreparedPatient[]> {
   // Absent in runs of older versions.
   const { everyNth = 1, negatives = 0 } = setting;
   const thins = everyNth > 1 || negatives > 0;
@@ -208,7 +180,7 @@ async function chooseSlices(
 }
 
 async function divide(
-  patients: readonly Prepared[],
+  patients: readonly PreparedPatient[],
   how: PipelineInput['settings']['split'],
   board: Board,
   lineage: Lineage,
@@ -216,14 +188,16 @@ async function divide(
   board.begin('split', 1);
   const groups = await board.unit(
     'split',
-    split({
-      patients: patients.map(({ patient, split, volume, slices }) => ({
-        ...{ patient, split },
-        volume: volume.volume,
-        slices: slices.slices,
-      })),
-      split: how,
-    }),
+    split(
+      fitting('split', {
+        patients: patients.map(({ patient, split, volume, slices }) => ({
+          ...{ patient, split },
+          volume: volume.volume,
+          slices: slices.slices,
+        })),
+        split: how,
+      }),
+    ),
   );
   lineage.add('split', [groups.record], groups);
   return groups;
@@ -232,7 +206,7 @@ async function divide(
 /** A child workflow encodes, shard by shard: see encode.ts. */
 async function encode(
   model: ModelRef,
-  patients: readonly Prepared[],
+  patients: readonly PreparedPatient[],
   board: Board,
   lineage: Lineage,
 ): Promise<EncodeResult> {
@@ -247,7 +221,7 @@ async function encode(
   board.child(workflowId);
   const encoded = await executeChild<typeof encodeWorkflow>(WORKFLOWS.encode, {
     workflowId,
-    args: [{ ...input, width: SHARDS_AT_ONCE }],
+    args: [{ ...input, width: SHARDS_AT_ONCE, ...(shards > SHARDS_IN_PLACE && { indexed: true }) }],
     cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
     staticSummary: `${shards} shards of up to ${input.shardSlices} slices`,
   });

@@ -16,7 +16,7 @@ import { mapBounded, together } from './map-bounded.ts';
 import { evaluate, fingerprint, PATIENTS_AT_ONCE, promote, readChampion, SHARDS_AT_ONCE, slice } from './options.ts';
 import type { pipelineWorkflow } from './pipeline.ts';
 import { announce } from './search-attributes.ts';
-import { shardSlices } from './shards.ts';
+import { SHARDS_IN_PLACE, shardSlices, shardsOf } from './shards.ts';
 import { withFailureSurfaced } from './surface-failure.ts';
 
 type HeldOut = PipelineResult['test'];
@@ -130,16 +130,15 @@ async function measureChampion(
   const sliced = await mapBounded(unseen, PATIENTS_AT_ONCE, ({ patient, volume }) =>
     slice.executeWithOptions({ summary: patient }, [{ patient, volume, slices }]),
   );
+  const input = {
+    model,
+    patients: sliced.map(({ patient, slices, count }) => ({ patient, slices, count })),
+    shardSlices: shardSlices(model),
+  };
+  const indexed = shardsOf(input).length > SHARDS_IN_PLACE;
   const encoded = await executeChild<typeof encodeWorkflow>(WORKFLOWS.encode, {
     workflowId: `${workflowInfo().workflowId}/champion/encode`,
-    args: [
-      {
-        model,
-        patients: sliced.map(({ patient, slices, count }) => ({ patient, slices, count })),
-        shardSlices: shardSlices(model),
-        width: SHARDS_AT_ONCE,
-      },
-    ],
+    args: [{ ...input, width: SHARDS_AT_ONCE, ...(indexed && { indexed }) }],
     cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
   });
   // The child answers in the order of its input.

@@ -37,7 +37,7 @@ export async function takeSnapshot(platform: Platform, run: string, before: Snap
   }
   return {
     ...{ run, status, notes, silentSince },
-    stages: withChild(progress?.stages ?? before?.stages ?? [], child?.progress ?? null),
+    stages: withChild(progress?.stages ?? before?.stages ?? [], child?.progress ?? null, before),
     metrics: progress?.metrics ?? before?.metrics ?? null,
     training: furthest([before?.training, progress?.training, trainingOf(pending)]),
   };
@@ -53,11 +53,21 @@ async function lookAtChild(platform: Platform, id: string) {
   }
 }
 
-/** The child counts what its parent sees as one piece. */
-function withChild(stages: readonly StageProgress[], child: Progress | null): StageProgress[] {
+/**
+ * The child counts what its parent sees as one piece. It says nothing for a moment while it goes on in a new history, and
+ * nothing that was done is undone by that.
+ */
+function withChild(
+  stages: readonly StageProgress[],
+  child: Progress | null,
+  before: Pick<Snapshot, 'stages'> | null,
+): StageProgress[] {
   return stages.map((stage) => {
-    const inner = child?.stages.find(({ name }) => name === stage.name);
-    return inner && stage.state === 'running' ? { ...stage, done: inner.done, reused: inner.reused } : stage;
+    const named = ({ name }: StageProgress) => name === stage.name;
+    const inner = child?.stages.find(named);
+    const last = before?.stages.find(named);
+    const known = inner ?? (last?.total === stage.total && last.done > stage.done ? last : null);
+    return known && stage.state === 'running' ? { ...stage, done: known.done, reused: known.reused } : stage;
   });
 }
 

@@ -8,6 +8,7 @@ import { startTestServers } from './dev-servers.ts';
 
 /** Workflows over doubles of their activities: a Temporal server, and workers in this process that serve every queue. */
 export interface DoubledActivities {
+  readonly client: Client;
   /** Starts a workflow by its name. */
   start<R>(workflow: string, input: unknown): Promise<WorkflowHandle & { result(): Promise<R> }>;
   close(): Promise<void>;
@@ -31,10 +32,11 @@ export async function openDoubled(workflows: string, activities: object, slots?:
     ),
   );
   const running = workers.map((worker) => worker.run());
-  const { workflow: client } = new Client({ connection });
+  const client = new Client({ connection });
   return {
+    client,
     start: (workflow, input) =>
-      client.start(workflow, { taskQueue: QUEUES.workflow, workflowId: randomUUID(), args: [input] }),
+      client.workflow.start(workflow, { taskQueue: QUEUES.workflow, workflowId: randomUUID(), args: [input] }),
     async close() {
       for (const worker of workers) worker.shutdown();
       await Promise.all(running);
