@@ -1,6 +1,7 @@
 import type { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
 import type { ObjectStore } from '../lib/artifacts/store.ts';
 import type { SourceAccess } from '../lib/dataset/sources/source.ts';
+import type { Device } from '../lib/runtime/session.ts';
 import type { Tasks } from './tasks.ts';
 
 /** All that activities need from outside; `workers/` makes it, tests make their own. */
@@ -23,6 +24,8 @@ export interface ActivityDeps {
   readonly patientKey: string | null;
   /** Threads of a model session. */
   readonly threads: number;
+  /** The worker's own devices, one activity at a time on each; without any, the run's `device` is taken as it stands. */
+  readonly devices?: readonly Device[];
 }
 
 type TaskName = keyof Tasks;

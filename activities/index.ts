@@ -1,5 +1,7 @@
+import type { Device } from '../lib/runtime/session.ts';
 import { createConvert } from './convert.ts';
 import type { ActivityDeps } from './deps.ts';
+import { onDevices } from './devices.ts';
 import { createDownload } from './download.ts';
 import { createEncodeShard } from './encode-shard.ts';
 import { createEvaluate } from './evaluate.ts';
@@ -17,7 +19,8 @@ import { createSplit } from './split.ts';
 
 /** All activities over one set of dependencies, in the order in which data flows through them. */
 export function createActivities(deps: ActivityDeps) {
-  const sessions = new Sessions(deps);
+  const own = (device: Device | null) => modelStages(deps, new Sessions({ ...deps, device }));
+  const [first = null, ...others] = deps.devices ?? [];
   return {
     fingerprint: createFingerprint(deps),
     download: createDownload(deps),
@@ -25,16 +28,23 @@ export function createActivities(deps: ActivityDeps) {
     convert: createConvert(deps),
     slice: createSlice(deps),
     split: createSplit(deps),
-    encodeShard: createEncodeShard(deps, sessions),
+    ...onDevices([own(first), ...others.map(own)]),
     indexEmbeddings: createIndexEmbeddings(deps),
-    fineTune: createFineTune(deps, sessions),
-    evaluate: createEvaluate(deps, sessions),
     package: createPackage(deps),
-    infer: createInfer(deps, sessions),
     report: createReport(deps),
     recordRun: createRecordRun(deps),
     readChampion: createReadChampion(deps),
     promote: createPromote(deps),
+  };
+}
+
+/** Everything that opens a model session. */
+function modelStages(deps: ActivityDeps, sessions: Sessions) {
+  return {
+    encodeShard: createEncodeShard(deps, sessions),
+    fineTune: createFineTune(deps, sessions),
+    evaluate: createEvaluate(deps, sessions),
+    infer: createInfer(deps, sessions),
   };
 }
 

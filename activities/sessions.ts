@@ -32,17 +32,26 @@ export class Sessions {
   readonly models: Models;
   readonly #artifacts: ArtifactStore;
   readonly #threads: number;
+  readonly #device: Device | null;
   #open: OpenEncoder | null = null;
 
-  constructor({ artifacts, threads }: Pick<ActivityDeps, 'artifacts' | 'threads'>) {
+  /** @param device where these sessions are opened, for models that want one of its kind */
+  constructor({
+    artifacts,
+    threads,
+    device = null,
+  }: Pick<ActivityDeps, 'artifacts' | 'threads'> & { device?: Device | null }) {
     this.models = new Models(artifacts);
     this.#artifacts = artifacts;
     this.#threads = threads;
+    this.#device = device;
   }
 
   /** How sessions of a model are opened on this worker. */
-  options({ device }: ModelRef): Pick<SessionOptions, 'threads' | 'device'> {
-    return { threads: this.#threads, device: (device ?? 'cpu') as Device };
+  options({ device = 'cpu' }: Pick<ModelRef, 'device'>): Pick<SessionOptions, 'threads' | 'device'> {
+    const own = this.#device;
+    const isOfKind = own?.split(':')[0] === device.split(':')[0];
+    return { threads: this.#threads, device: own && isOfKind ? own : (device as Device) };
   }
 
   async tuned(ref: ModelRef, weights: ArtifactRef): Promise<TunedModel> {

@@ -1,4 +1,5 @@
 import type { Worker } from '@temporalio/worker';
+import type { Logger } from 'pino';
 import { createActivities } from '../activities/index.ts';
 import type { Pool } from '../contracts/queues.ts';
 import { isFault } from '../lib/fault.ts';
@@ -20,13 +21,13 @@ async function serve(config: WorkerConfig, stop: AbortSignal): Promise<void> {
   const { pools, worker } = config;
   const log = openLog(worker, pools);
   installRuntime(log);
-  const open = openDeps(config);
+  const open = openDeps(config, warnNowAndThen(log, 'the disk cache cannot be used; going on without it'));
   try {
     await persist(log, stop, 'the object store', () => open.store.ensureBucket(), isOutage);
     const temporal = await connectTemporal(log, stop);
     if (pools.includes('io')) await ensureSearchAttributes(temporal, log);
     const activities = createActivities(open.deps);
-    const create = (pool: Pool) => createPool(pool, slotsOf(pool, worker), activities, temporal);
+    const create = (pool: Pool) => createPool(pool, { ...worker, slots: slotsOf(pool, worker) }, activities, temporal);
     const workers = (await Promise.all(pools.map(create))).flat();
     const endHealth = worker.healthFile === null ? () => {} : reportHealth(worker.healthFile, workers);
     await runUntil(stop, workers, () => log.info({ namespace: temporal.namespace }, 'ready'));
@@ -51,6 +52,16 @@ async function runUntil(stop: AbortSignal, workers: readonly Worker[], ready: ()
   if (stop.aborted) shutdown();
   else ready();
   await Promise.all(running);
+}
+
+/** A disk that is full fails at every artifact: one line a minute is enough. */
+function warnNowAndThen(log: Logger, message: string): (error: unknown) => void {
+  let quietUntil = 0;
+  return (error) => {
+    if (Date.now() < quietUntil) return;
+    quietUntil = Date.now() + 60_000;
+    log.warn({ reason: (error as NodeJS.ErrnoException).code ?? 'unknown' }, message);
+  };
 }
 
 const isOutage = (error: unknown): boolean => isFault(error) && error.code === 'STORE_UNREACHABLE';

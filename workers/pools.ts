@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { Worker, type WorkerOptions } from '@temporalio/worker';
+import type { WorkerDeploymentVersion } from '@temporalio/common';
+import { Worker, type WorkerDeploymentOptions, type WorkerOptions } from '@temporalio/worker';
 import type { Activities } from '../activities/index.ts';
 import { type Pool, QUEUES } from '../contracts/queues.ts';
 import type { Temporal } from './temporal.ts';
@@ -16,10 +17,20 @@ const common = {
   shutdownForceTime: '20s',
 } as const satisfies Partial<WorkerOptions>;
 
+/** How a pool works. */
+export interface PoolOptions {
+  /** Activities at a time. */
+  readonly slots: number;
+  /** What the server hands out a second to all workers of the queue; null: as many as they take. */
+  readonly activitiesPerSecond: number | null;
+  /** Version of the workflow code; null: it has none, and every worker takes every workflow. */
+  readonly version: WorkerDeploymentVersion | null;
+}
+
 /** The workers of a pool. The io pool's process also runs the workflows: it loads nothing heavy. */
 export async function createPool(
   pool: Pool,
-  slots: number,
+  { slots, activitiesPerSecond, version }: PoolOptions,
   activities: Activities,
   temporal: Temporal,
 ): Promise<Worker[]> {
@@ -29,8 +40,25 @@ export async function createPool(
     taskQueue: QUEUES[pool],
     activities,
     maxConcurrentActivityTaskExecutions: slots,
+    ...(activitiesPerSecond !== null && { maxTaskQueueActivitiesPerSecond: activitiesPerSecond }),
   });
   if (pool !== 'io') return [work];
-  const flow = await Worker.create({ ...common, ...temporal, taskQueue: QUEUES.workflow, workflowsPath: WORKFLOWS });
+  const flow = await Worker.create({
+    ...common,
+    ...temporal,
+    taskQueue: QUEUES.workflow,
+    workflowsPath: WORKFLOWS,
+    ...(version && { workerDeploymentOptions: versioned(version) }),
+  });
   return [work, flow];
 }
+
+/**
+ * An open run stays with the code that it was started under, its children and its next histories too: its worker need only
+ * run until they have ended. Activities are not versioned: they read what older workflows gave them.
+ */
+const versioned = (version: WorkerDeploymentVersion): WorkerDeploymentOptions => ({
+  version,
+  useWorkerVersioning: true,
+  defaultVersioningBehavior: 'PINNED',
+});
