@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
+import { PRIORITIES } from '../contracts/priority.ts';
 import { POOLS } from '../contracts/queues.ts';
 import { EXIT } from './exit-codes.ts';
 import { MASK_FORMATS } from './infer-outputs.ts';
@@ -84,6 +85,11 @@ function createProgram(done: (code: number) => void): Command {
     .description('run the pipeline that a configuration describes; started again, it goes on where it stopped')
     .argument('<config>', 'YAML or JSON file')
     .option('--set <key=value>', 'change a setting, e.g. training.epochs=2 (repeatable)', collect)
+    .addOption(
+      new Option('--priority <priority>', 'before or after other runs that wait for the same workers')
+        .choices(PRIORITIES)
+        .default('normal'),
+    )
     .option('--detach', 'start it and leave it to itself')
     .option('--keep', 'leave servers and workers running')
     .option('--json', 'end with one JSON object on stdout')

@@ -1,6 +1,7 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
 import { WORKFLOWS } from '../contracts/messages.ts';
 import type { PipelineInput } from '../contracts/pipeline.ts';
+import { priorityOf, type RunPriority } from '../contracts/priority.ts';
 import { QUEUES } from '../contracts/queues.ts';
 import { structuresOf } from '../lib/dataset/label-groups.ts';
 import type { pipelineWorkflow } from '../workflows/pipeline.ts';
@@ -21,7 +22,11 @@ export async function pipelineInput(
  * Starts the pipeline, or joins it where it is at work already: the id follows from configuration and data, so whoever starts
  * an interrupted run again resumes it, and nobody starts one twice.
  */
-export async function startRun(prepared: PreparedRun, platform: Platform): Promise<{ run: string; resumed: boolean }> {
+export async function startRun(
+  prepared: PreparedRun,
+  platform: Platform,
+  priority?: RunPriority,
+): Promise<{ run: string; resumed: boolean }> {
   const { run, config, settings } = prepared;
   const input = await pipelineInput(prepared, platform);
   const resumed = await isRunning(platform, run);
@@ -29,6 +34,7 @@ export async function startRun(prepared: PreparedRun, platform: Platform): Promi
     workflowId: run,
     taskQueue: QUEUES.workflow,
     args: [input],
+    priority: priorityOf(config.name, priority),
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
     staticSummary: `Fine-tune ${settings.model.checkpoint} on ${config.dataset.target}`,

@@ -93,7 +93,11 @@ const ARCHITECTURE: Architecture = {
     '@aws-sdk/client-s3': ['lib/artifacts/s3-store.ts'],
     '@huggingface/hub': ['lib/pretrained/hub.ts'],
     '@temporalio/workflow': ['workflows', 'test/helpers/bounded-workflow.ts', 'test/helpers/retrain-workflows.ts'],
-    '@temporalio/activity': ['activities', 'test/workflows/encode.service.test.ts'],
+    '@temporalio/activity': [
+      'activities',
+      'test/workflows/encode.service.test.ts',
+      'test/workflows/fairness.service.test.ts',
+    ],
     '@temporalio/worker': ['workers', 'test'],
     '@temporalio/client': ['cli', 'workers', 'test', 'bench'],
     '@temporalio/common': ['workflows', 'activities', 'workers', 'cli', 'test'],

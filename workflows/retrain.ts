@@ -9,6 +9,7 @@ import type { PromptsConfig } from '../contracts/config.ts';
 import { FAILURES } from '../contracts/failure-codes.ts';
 import { WORKFLOWS } from '../contracts/messages.ts';
 import type { PipelineResult, RetrainInput, RetrainResult } from '../contracts/pipeline.ts';
+import { priorityOf } from '../contracts/priority.ts';
 import type { Champion, ModelPackage, Overlap, ReadChampionResult } from '../contracts/stages.ts';
 import { type Board, openBoard } from './board.ts';
 import type { encodeWorkflow } from './encode.ts';
@@ -56,6 +57,8 @@ async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult
     executeChild<typeof pipelineWorkflow>(WORKFLOWS.pipeline, {
       workflowId: run,
       args: [input],
+      // Nobody waits for it.
+      priority: priorityOf(name, 'low'),
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
     }),
   );

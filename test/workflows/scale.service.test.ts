@@ -7,6 +7,7 @@ import { type Snapshot, takeSnapshot } from '../../cli/watch/snapshot.ts';
 import { RunConfig } from '../../contracts/config.ts';
 import { WORKFLOWS } from '../../contracts/messages.ts';
 import type { PipelineInput } from '../../contracts/pipeline.ts';
+import { MOST_PATIENTS } from '../../lib/dataset/pairing.ts';
 import { withoutTools } from '../helpers/dev-servers.ts';
 import { type DoubledActivities, openDoubled } from '../helpers/doubled-activities.ts';
 import { smallRun } from '../helpers/installation.ts';
@@ -21,18 +22,14 @@ const input: PipelineInput = {
 const SMALL = [64, 16, 16] as const;
 const VIT_B = [256, 64, 64] as const;
 
-/** The long cases take minutes: SAMFLOW_TEST_LONG=1. */
-const isLong = Boolean(process.env.SAMFLOW_TEST_LONG);
-const cases: (NoOpSetting & { readonly shardSlices: number })[] = [
-  { patients: 261, slices: 384, embeddingShape: SMALL, shardSlices: 32 },
-  ...(isLong
-    ? [
-        { patients: 1_000, slices: 100, embeddingShape: VIT_B, shardSlices: 8 },
-        { patients: 10, slices: 10_000, embeddingShape: VIT_B, shardSlices: 8 },
-        { patients: 1_500, slices: 67, embeddingShape: VIT_B, shardSlices: 8 },
-      ]
-    : []),
-];
+/** By their number of patients; the long ones take minutes, and run where they are asked for: SAMFLOW_TEST_LONG=1000,10,1500. */
+const cases: Readonly<Record<string, NoOpSetting & { readonly shardSlices: number }>> = {
+  261: { patients: 261, slices: 384, embeddingShape: SMALL, shardSlices: 32 },
+  1000: { patients: 1_000, slices: 100, embeddingShape: VIT_B, shardSlices: 8 },
+  10: { patients: 10, slices: 10_000, embeddingShape: VIT_B, shardSlices: 8 },
+  1500: { patients: MOST_PATIENTS, slices: 67, embeddingShape: SMALL, shardSlices: 32 },
+};
+const asked = (process.env.SAMFLOW_TEST_LONG ?? '261').split(',');
 
 /** From these on the server asks for a new history; what is done by then is allowed to end. */
 const EVENTS = 4_096;
@@ -41,9 +38,9 @@ const TAIL = 1.25;
 const MOST_MEMORY = 1.5 * 2 ** 30;
 
 describe('a hundred thousand slices', { skip: await withoutTools('temporal') }, () => {
-  for (const setting of cases) {
+  for (const setting of asked.flatMap((name) => cases[name] ?? [])) {
     describe(`of ${setting.patients} patients`, () => {
-      const { stages, asked, rowsOf } = noOpStages(setting);
+      const { stages, asked: done, rowsOf } = noOpStages(setting);
       let temporal: DoubledActivities;
       before(async () => {
         temporal = await openDoubled('../../workflows/index.ts', stages, 20);
@@ -60,9 +57,9 @@ describe('a hundred thousand slices', { skip: await withoutTools('temporal') }, 
 
         const whole = setting.patients * setting.slices;
         const rows = rowsCut(setting.slices, setting.shardSlices);
-        assert.deepEqual([asked.slices, asked.shards], [whole, setting.patients * rows.length]);
-        assert.equal(asked.trained.length, setting.patients);
-        for (const patient of asked.trained) assert.deepEqual(rowsOf(patient), rows);
+        assert.deepEqual([done.slices, done.shards], [whole, setting.patients * rows.length]);
+        assert.equal(done.trained.length, setting.patients);
+        for (const patient of done.trained) assert.deepEqual(rowsOf(patient), rows);
         assertRight(snapshots);
 
         const runs = await historiesOf(temporal.client, run.workflowId);
@@ -78,7 +75,7 @@ describe('a hundred thousand slices', { skip: await withoutTools('temporal') }, 
         const parent = runs.find(({ id }) => id === run.workflowId)!;
         context.diagnostic(
           [
-            `${setting.patients} × ${setting.slices} slices, ${asked.shards} shards: ${seconds.toFixed(0)} s`,
+            `${setting.patients} × ${setting.slices} slices, ${done.shards} shards: ${seconds.toFixed(0)} s`,
             `${runs.length} histories of up to ${most('events')} events and ${(most('bytes') / 2 ** 20).toFixed(2)} MiB`,
             `pipeline ${parent.events} events, ${(parent.bytes / 2 ** 20).toFixed(2)} MiB`,
             `result ${JSON.stringify(result).length} bytes, memory of all workers ${(peakBytes / 2 ** 20).toFixed(0)} MiB`,

@@ -1,0 +1,27 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Activities } from '../../activities/index.ts';
+import type { Pool } from '../../contracts/queues.ts';
+import type { EncodeShardInput, EncodeShardResult } from '../../contracts/stages.ts';
+import { readWorkerConfig } from '../../workers/config.ts';
+import { installRuntime, openLog } from '../../workers/log.ts';
+import { createPool } from '../../workers/pools.ts';
+import { connectTemporal } from '../../workers/temporal.ts';
+
+/** A worker process of a pool as it is, but for the work itself: `sleep-worker.ts POOL MILLISECONDS`. Ends by a signal. */
+const [pool, milliseconds] = process.argv.slice(2) as [Pool, string];
+const { worker } = readWorkerConfig(['cpu'], process.env);
+const log = openLog({ ...worker, logLevel: 'error' }, [pool]);
+installRuntime(log);
+const temporal = await connectTemporal(log, new AbortController().signal);
+
+const activities = {
+  async encodeShard({ slices, from, to }: EncodeShardInput): Promise<EncodeShardResult> {
+    await sleep(Number(milliseconds));
+    return { embeddings: { ...slices, kind: 'embeddings' }, from, to, reused: false, seconds: 0 };
+  },
+};
+const options = { slots: 1, activitiesPerSecond: null, version: null };
+const workers = await createPool(pool, options, activities as unknown as Activities, temporal);
+const running = workers.map((one) => one.run());
+process.send?.('ready');
+await Promise.all(running);
