@@ -28,6 +28,10 @@ const NAME = /^[0-9a-f]{64}(\.[0-9a-f]{12}\.part)?$/;
 /** A file that is still called so after this was left by a process that has ended. */
 const UNFINISHED = '.part';
 const ABANDONED_MS = 3_600_000;
+/** Once there is too much, so much is left of it: then nobody need count for a while. */
+const AFTER_CLEARING = 0.95;
+/** Processes that may share a folder without one of them overstepping the bound between two counts. */
+const SHARERS = 8;
 /** The system reads and writes less than 2 GiB at a time. */
 const PIECE_BYTES = 2 ** 26;
 
@@ -38,6 +42,8 @@ const PIECE_BYTES = 2 ** 26;
  */
 export class DiskCache implements BlobCache {
   readonly #options: DiskCacheOptions;
+  /** Bytes that may be written before the folder is counted again. */
+  #slack = 0;
 
   constructor(options: DiskCacheOptions) {
     this.#options = options;
@@ -73,7 +79,7 @@ export class DiskCache implements BlobCache {
       try {
         // Its full size at once: whoever makes room counts it.
         await file.truncate(bytes.length);
-        await this.#makeRoom(beside);
+        await this.#makeRoom(beside, bytes.length);
         await writeWhole(file, bytes);
       } finally {
         await file.close();
@@ -90,20 +96,24 @@ export class DiskCache implements BlobCache {
     return join(this.#options.dir, sha256);
   }
 
-  /** Deletes the longest unused files until all fit, `keep` among them. */
-  async #makeRoom(keep: string): Promise<void> {
+  /** Deletes the longest unused files until all fit, `keep` of so many bytes among them. */
+  async #makeRoom(keep: string, bytes: number): Promise<void> {
+    this.#slack -= bytes;
+    if (this.#slack >= 0) return;
     const { dir, maxBytes } = this.#options;
     const names = (await readdir(dir)).filter((name) => NAME.test(name));
     const files = await Promise.all(names.map((name) => this.#look(join(dir, name))));
-    const present = files.filter((file) => file !== null);
+    const present = files.filter((file) => file !== null).sort((a, b) => a.used - b.used);
     let total = present.reduce((sum, { bytes }) => sum + bytes, 0);
-    for (const { path, bytes, used } of present.sort((a, b) => a.used - b.used)) {
+    const enough = total > maxBytes ? maxBytes * AFTER_CLEARING : maxBytes;
+    for (const { path, bytes, used } of present) {
       const isUnfinished = path.endsWith(UNFINISHED);
       const isAbandoned = isUnfinished && Date.now() - used > ABANDONED_MS;
-      if (path === keep || (isUnfinished && !isAbandoned) || (total <= maxBytes && !isAbandoned)) continue;
+      if (path === keep || (isUnfinished ? !isAbandoned : total <= enough)) continue;
       await rm(path, { force: true });
       total -= bytes;
     }
+    this.#slack = Math.max(0, maxBytes - total) / SHARERS;
   }
 
   async #look(path: string): Promise<{ path: string; bytes: number; used: number } | null> {
