@@ -99,6 +99,8 @@ async function startEmbedded({ stateDir, env, report, workers: wanted, signal }:
             ...(s3.secretAccessKey && { SAMFLOW_S3_SECRET_ACCESS_KEY: s3.secretAccessKey }),
             SAMFLOW_PATIENT_KEY: env.SAMFLOW_PATIENT_KEY ?? patientKey,
             SAMFLOW_CACHE: cacheDirOf(env),
+            // Nobody would make a version current here: runs would wait for ever.
+            SAMFLOW_BUILD_ID: '',
           },
         })
       : null;

@@ -26,7 +26,7 @@ describe('workers whose workflow code has a version', { skip: await withoutTools
   let test: TestServers;
   let connection: Connection;
   let client: Client;
-  let native: NativeConnection;
+  const natives: NativeConnection[] = [];
   const running: Promise<void>[] = [];
   const workers: Worker[] = [];
   /** Ends the shards that wait. */
@@ -42,6 +42,9 @@ describe('workers whose workflow code has a version', { skip: await withoutTools
 
   const start = async (pool: 'io' | 'gpu', buildId: string | null): Promise<void> => {
     const version = buildId === null ? null : { buildId, deploymentName: 'samflow' };
+    // A connection serves one worker of a queue; each of these is a process of its own.
+    const native = await NativeConnection.connect({ address: test.servers.temporalAddress });
+    natives.push(native);
     const temporal = { connection: native, namespace: 'default' };
     const options = { slots: 4, activitiesPerSecond: null, version };
     const created = await createPool(pool, options, activities as unknown as Activities, temporal);
@@ -74,15 +77,15 @@ describe('workers whose workflow code has a version', { skip: await withoutTools
     test = await startTestServers('temporal', SEARCH_ATTRIBUTES);
     const address = test.servers.temporalAddress;
     connection = await Connection.connect({ address, connectTimeout: '30s' });
-    native = await NativeConnection.connect({ address });
     client = new Client({ connection });
     await start('gpu', null);
   });
   after(async () => {
+    for (const end of ends) end();
     for (const worker of workers) worker.shutdown();
     await Promise.all(running);
     await connection?.close();
-    await native?.close();
+    for (const native of natives) await native.close();
     await test?.close();
   });
 
