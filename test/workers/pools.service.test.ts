@@ -16,13 +16,15 @@ import { noOpStages, refOf } from '../helpers/no-op-stages.ts';
 import { until } from '../helpers/until.ts';
 
 const run = promisify(execFile);
+/** What the gpu pool is handed. */
+const PER_SECOND = 10;
 const { model, stages } = noOpStages({ patients: 1, slices: 2, embeddingShape: [1, 1, 1] });
 const input: EncodeWorkflowInput = {
   ...{ model, shardSlices: 1, width: 1 },
   patients: [{ patient: 'p-000000000001', slices: refOf('slices'), count: 2 }],
 };
 
-describe('workers whose workflow code has a version', { skip: await withoutTools('temporal') }, () => {
+describe('workers of the pools', { skip: await withoutTools('temporal') }, () => {
   let test: TestServers;
   let connection: Connection;
   let client: Client;
@@ -46,7 +48,7 @@ describe('workers whose workflow code has a version', { skip: await withoutTools
     const native = await NativeConnection.connect({ address: test.servers.temporalAddress });
     natives.push(native);
     const temporal = { connection: native, namespace: 'default' };
-    const options = { slots: 4, activitiesPerSecond: null, version };
+    const options = { slots: 8, activitiesPerSecond: pool === 'gpu' ? PER_SECOND : null, version };
     const created = await createPool(pool, options, activities as unknown as Activities, temporal);
     workers.push(...created);
     running.push(...created.map((worker) => worker.run()));
@@ -69,8 +71,8 @@ describe('workers whose workflow code has a version', { skip: await withoutTools
     const { raw } = await client.workflow.getHandle(workflowId).describe();
     return raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId ?? undefined;
   };
-  const encode = (workflowId: string) =>
-    client.workflow.start(WORKFLOWS.encode, { taskQueue: QUEUES.workflow, workflowId, args: [input] });
+  const encode = (workflowId: string, given = input) =>
+    client.workflow.start(WORKFLOWS.encode, { taskQueue: QUEUES.workflow, workflowId, args: [given] });
 
   before(async () => {
     Runtime.install({ logger: new DefaultLogger('ERROR') });
@@ -89,7 +91,7 @@ describe('workers whose workflow code has a version', { skip: await withoutTools
     await test?.close();
   });
 
-  it('end a run under the code that it was started with, while new runs take the new code', {
+  it('with a version of the workflow code end a run under that which it was started with, and begin new ones under the current', {
     timeout: 120_000,
   }, async () => {
     await start('io', 'one');
@@ -105,5 +107,14 @@ describe('workers whose workflow code has a version', { skip: await withoutTools
     for (const end of ends) end();
     await Promise.all([old.result(), fresh.result()]);
     assert.deepEqual([await versionOf('old'), await versionOf('fresh')], ['one', 'two']);
+  });
+
+  it('are handed no more activities a second than they ask for together', { timeout: 60_000 }, async () => {
+    const patients = [{ ...input.patients[0]!, count: 60 }];
+    const started = performance.now();
+    await (await encode('many', { ...input, width: 16, patients })).result();
+    const seconds = (performance.now() - started) / 1000;
+    // The first second's worth may come at once.
+    assert.ok(seconds > 60 / PER_SECOND - 1.5, `${seconds} s`);
   });
 });
