@@ -30,21 +30,21 @@ export async function encodeWorkflow(input: EncodeWorkflowInput): Promise<Encode
     if (due) encoded.replace(patient, due, (await indexEmbeddings({ shards: due })).index);
   };
 
-  await withFailureSurfaced(board, async () => {
+  const result = await withFailureSurfaced(board, async () => {
     board.begin('encode', tally.shards + shards.length);
     board.add('encode', tally.shards, tally.reused, tally.seconds);
     // Shards that nobody has started when a new history is due are left to it.
     await mapBounded(shards, input.width, async (shard) => {
       if (!workflowInfo().continueAsNewSuggested) await encodeOne(shard);
     });
+    const patients = encoded.patients();
+    if (shardsOf(input, patients).length > 0) return null;
+    const reused = tally.reused === tally.shards;
+    return fitting('encode', { patients, reused, seconds: toMilliseconds(tally.seconds) });
   });
-  const patients = encoded.patients();
-  if (shardsOf(input, patients).length > 0) {
-    const begun = patients.filter(({ shards }) => shards.length > 0);
-    return continueAsNew<typeof encodeWorkflow>({ ...input, done: begun, tally });
-  }
-  const reused = tally.reused === tally.shards;
-  return fitting('encode', { patients, reused, seconds: toMilliseconds(tally.seconds) });
+  if (result) return result;
+  const begun = encoded.patients().filter(({ shards }) => shards.length > 0);
+  return continueAsNew<typeof encodeWorkflow>({ ...input, done: begun, tally });
 }
 
 /** Shards end in any order, and the last bits of a sum depend on it. */
