@@ -53,11 +53,11 @@ describe('one gpu worker and a run of very many shards', { skip: await withoutTo
     return others;
   };
 
-  it('let a small one through after a window of shards, and then in turn', { timeout: 120_000 }, async () => {
+  it('let a small one of the same priority through in turn, shard by shard', { timeout: 120_000 }, async () => {
     const shards = 8;
     const others = await meets(shards, priorityOf('small'), priorityOf('big'));
-    // Two are at work or on their way when it starts and ends.
-    assert.ok(others <= 2 * WIDTH + 4, `${others} shards of the big run`);
+    // A few are at work or on their way when it starts and ends.
+    assert.ok(others <= shards + 4, `${others} shards of the big run`);
   });
 
   it('let one of a higher priority through at once', { timeout: 120_000 }, async () => {
