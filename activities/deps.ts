@@ -1,6 +1,7 @@
 import type { ArtifactStore } from '../lib/artifacts/artifact-store.ts';
 import type { ObjectStore } from '../lib/artifacts/store.ts';
 import type { SourceAccess } from '../lib/dataset/sources/source.ts';
+import type { Device } from '../lib/runtime/session.ts';
 import type { Tasks } from './tasks.ts';
 
 /** All that activities need from outside; `workers/` makes it, tests make their own. */
@@ -25,6 +26,8 @@ export interface ActivityDeps {
   readonly threads: number;
   /** Whoever counts the work; nobody by default. */
   readonly observer?: WorkObserver | undefined;
+  /** The worker's own devices, one activity at a time on each; without any, the run's `device` is taken as it stands. */
+  readonly devices?: readonly Device[];
 }
 
 /** Is told of work as it is done: numbers, and nothing of whose data they are about. */

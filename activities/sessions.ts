@@ -33,18 +33,28 @@ export class Sessions {
   readonly #artifacts: ArtifactStore;
   readonly #threads: number;
   readonly #observer: ActivityDeps['observer'];
+  readonly #device: Device | null;
   #open: OpenEncoder | null = null;
 
-  constructor({ artifacts, threads, observer }: Pick<ActivityDeps, 'artifacts' | 'threads' | 'observer'>) {
+  /** @param device where these sessions are opened, for models that want one of its kind */
+  constructor({
+    artifacts,
+    threads,
+    observer,
+    device = null,
+  }: Pick<ActivityDeps, 'artifacts' | 'threads' | 'observer'> & { device?: Device | null }) {
     this.models = new Models(artifacts);
     this.#artifacts = artifacts;
     this.#threads = threads;
     this.#observer = observer;
+    this.#device = device;
   }
 
   /** How sessions of a model are opened on this worker. */
-  options({ device }: ModelRef): Pick<SessionOptions, 'threads' | 'device'> {
-    return { threads: this.#threads, device: (device ?? 'cpu') as Device };
+  options({ device = 'cpu' }: Pick<ModelRef, 'device'>): Pick<SessionOptions, 'threads' | 'device'> {
+    const own = this.#device;
+    const isOfKind = own?.split(':')[0] === device.split(':')[0];
+    return { threads: this.#threads, device: own && isOfKind ? own : (device as Device) };
   }
 
   async tuned(ref: ModelRef, weights: ArtifactRef): Promise<TunedModel> {

@@ -5,9 +5,10 @@ import { DATA_ROWS, dataRows } from './data.ts';
 import { ENGINE_ROWS, engineRows } from './engine.ts';
 import { PARTS, type Part, pipelineRows } from './pipeline.ts';
 import { holds, printRows } from './row.ts';
+import { SCALE_ROWS, type ScaleRow, scaleRows } from './scale.ts';
 
 /**
- * `npm run bench [-- demo|overhead|engine|engine/ROW|data|data/ROW ...] [--device cpu|cuda:N] [--json]`: measures and prints each figure beside its target;
+ * `npm run bench [-- demo|overhead|scale|scale/ROW|engine|engine/ROW|data|data/ROW ...] [--device cpu|cuda:N] [--json]`: measures and prints each figure beside its target;
  * demo and overhead where nothing is named. Exit code 1 where one does not hold (or proves nothing), 2 on a wrong call.
  */
 const call = readCall();
@@ -15,9 +16,10 @@ const asked = call?.positionals ?? [];
 const isPart = (word: string): word is Part => (PARTS as readonly string[]).includes(word);
 const namesIn = (group: string, rows: readonly string[]) =>
   rows.filter((name) => asked.includes(group) || asked.includes(`${group}/${name}`));
+const scaleNames = namesIn('scale', SCALE_ROWS);
 const engineNames = namesIn('engine', ENGINE_ROWS);
 const dataNames = namesIn('data', DATA_ROWS);
-const groups = [['engine', ENGINE_ROWS] as const, ['data', DATA_ROWS] as const];
+const groups = [['scale', SCALE_ROWS] as const, ['engine', ENGINE_ROWS] as const, ['data', DATA_ROWS] as const];
 const known = [...PARTS, ...groups.flatMap(([group, rows]) => [group, ...rows.map((name) => `${group}/${name}`)])];
 
 if (call && asked.every((word) => known.includes(word)) && DeviceConfig.safeParse(call.values.device).success) {
@@ -26,6 +28,7 @@ if (call && asked.every((word) => known.includes(word)) && DeviceConfig.safePars
   const parts = asked.length > 0 ? asked.filter(isPart) : PARTS;
   const rows = [
     ...(parts.length > 0 ? await pipelineRows(parts, say) : []),
+    ...(scaleNames.length > 0 ? await scaleRows(scaleNames as ScaleRow[], say) : []),
     ...(engineNames.length > 0 ? await engineRows(engineNames, device as Device, say) : []),
     ...(dataNames.length > 0 ? await dataRows(dataNames, say) : []),
   ];

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
+import { PRIORITIES } from '../contracts/priority.ts';
 import { POOLS, STAGES } from '../contracts/queues.ts';
 import { EXIT } from './exit-codes.ts';
 import { MASK_FORMATS } from './infer-outputs.ts';
@@ -93,6 +94,11 @@ function createProgram(done: (code: number) => void): Command {
     .option('--set <key=value>', 'change a setting, e.g. training.epochs=2 (repeatable)', collect)
     .addOption(new Option('--from <stage>', 'do this stage and those after it again').choices(STAGES))
     .option('--force', 'do every stage again')
+    .addOption(
+      new Option('--priority <priority>', 'before or after other runs that wait for the same workers')
+        .choices(PRIORITIES)
+        .default('normal'),
+    )
     .option('--detach', 'start it and leave it to itself')
     .option('--keep', 'leave servers and workers running')
     .option('--json', 'end with one JSON object on stdout')

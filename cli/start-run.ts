@@ -4,6 +4,7 @@ import type { CrossValidationInput } from '../contracts/cross-validation.ts';
 import type { Fresh } from '../contracts/memo.ts';
 import { WORKFLOWS } from '../contracts/messages.ts';
 import type { PipelineInput } from '../contracts/pipeline.ts';
+import { priorityOf, type RunPriority } from '../contracts/priority.ts';
 import { QUEUES, type Stage } from '../contracts/queues.ts';
 import { structuresOf } from '../lib/dataset/label-groups.ts';
 import { Fault } from '../lib/fault.ts';
@@ -31,8 +32,13 @@ export const freshFrom = (from: Stage | undefined): Fresh | undefined => from &&
  * from configuration and data, so whoever starts an interrupted run again resumes it, and nobody starts one twice.
  * @throws Fault RUN_AT_WORK where it is at work on less than was asked for
  */
-export async function startRun(run: string, input: PipelineInput, platform: Platform): Promise<{ resumed: boolean }> {
-  const { settings, target, fresh } = input;
+export async function startRun(
+  run: string,
+  input: PipelineInput,
+  platform: Platform,
+  priority?: RunPriority,
+): Promise<{ resumed: boolean }> {
+  const { name, settings, target, fresh } = input;
   const running = await findWorkflow(run, platform);
   const resumed = running?.status.name === 'RUNNING';
   if (resumed && fresh && running.memo?.[FROM] !== fresh.from) throw atWork(run, fresh.from);
@@ -40,6 +46,7 @@ export async function startRun(run: string, input: PipelineInput, platform: Plat
   const options = {
     workflowId: run,
     taskQueue: QUEUES.workflow,
+    priority: priorityOf(name, priority),
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
     staticDetails: settingsTable(settings),

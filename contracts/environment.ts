@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DeviceConfig } from './config.ts';
 
 /**
  * The environment variables that workers and the CLI read, in one place. Temporal's own (`TEMPORAL_ADDRESS`,
@@ -36,6 +37,17 @@ export const StoreEnvironment = z
     forcePathStyle: env.SAMFLOW_S3_FORCE_PATH_STYLE ?? env.SAMFLOW_S3_ENDPOINT !== undefined,
   }));
 export type StoreEnvironment = z.infer<typeof StoreEnvironment>;
+
+const UNITS = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const;
+/** `500 MiB`, `20GiB` or plain bytes. */
+const byteCount = z
+  .string()
+  .trim()
+  .regex(/^\d+(\.\d+)? ?(B|KiB|MiB|GiB|TiB)?$/, 'a number of bytes, with B, KiB, MiB, GiB or TiB')
+  .transform((text) => {
+    const [, number = '0', unit = 'B'] = /^([\d.]+) ?(\w*)$/.exec(text) ?? [];
+    return Math.floor(Number(number) * UNITS[(unit || 'B') as keyof typeof UNITS]);
+  });
 
 /** Part of a header. Printable characters only: anything else would be refused with the value in the message. */
 const secretWord = z
@@ -106,6 +118,29 @@ export const WorkerEnvironment = z
     SAMFLOW_SOURCE_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
     /** Addresses beside public ones that sources of a configuration may name: `private`, addresses, ranges, names of hosts. */
     SAMFLOW_SOURCE_HOSTS: z.string().default(''),
+    /** Folder for copies of weights, embeddings and slices, on a disk of this machine; default: none are kept. */
+    SAMFLOW_CACHE_DIR: z.string().min(1).optional(),
+    /** What they may take together, in all processes that share the folder. */
+    SAMFLOW_CACHE_BYTES: byteCount.default(20 * 2 ** 30),
+    /** Devices of the gpu pool, one activity at a time on each; default: one, which each run names by `device`. */
+    SAMFLOW_DEVICES: z
+      .string()
+      .transform((text) => text.split(',').map((word) => word.trim()))
+      .pipe(z.array(DeviceConfig).min(1))
+      .refine((devices) => new Set(devices).size === devices.length, 'each device once')
+      .optional(),
+    /** Activities that the server hands out a second from each of the pool's queues, to all workers together. */
+    SAMFLOW_MAX_ACTIVITIES_PER_SECOND: z.coerce.number().positive().max(100_000).optional(),
+    /** Version of this worker's workflow code: open runs stay with the version that they were started under. */
+    SAMFLOW_BUILD_ID: z
+      .string()
+      .regex(/^[\w.+-]{1,128}$/, 'letters, digits, . _ + -')
+      .optional(),
+    /** Name under which the versions of workflow workers stand together. */
+    SAMFLOW_DEPLOYMENT: z
+      .string()
+      .regex(/^[\w-]{1,128}$/, 'letters, digits, _ -')
+      .default('samflow'),
     /** Threads of a model session. Fixed, because sums in another order give other last bits. */
     SAMFLOW_THREADS: z.coerce.number().int().min(1).max(256).default(2),
     /** Activities that the cpu pool does at a time; default: one for each core. Each may hold a volume in memory. */
@@ -142,6 +177,14 @@ export const WorkerEnvironment = z
       secretAccessKey: env.SAMFLOW_SOURCE_S3_SECRET_ACCESS_KEY,
     },
     sourceHosts: env.SAMFLOW_SOURCE_HOSTS.split(/[\s,]+/).filter(Boolean),
+    diskCache:
+      env.SAMFLOW_CACHE_DIR === undefined ? null : { dir: env.SAMFLOW_CACHE_DIR, maxBytes: env.SAMFLOW_CACHE_BYTES },
+    devices: env.SAMFLOW_DEVICES ?? [],
+    activitiesPerSecond: env.SAMFLOW_MAX_ACTIVITIES_PER_SECOND ?? null,
+    version:
+      env.SAMFLOW_BUILD_ID === undefined
+        ? null
+        : { buildId: env.SAMFLOW_BUILD_ID, deploymentName: env.SAMFLOW_DEPLOYMENT },
     threads: env.SAMFLOW_THREADS,
     cpuSlots: env.SAMFLOW_CPU_SLOTS ?? null,
     logLevel: env.SAMFLOW_LOG_LEVEL,

@@ -1,6 +1,7 @@
 /** Names of workflows and their messages, in one place. Plain constants: workflows, activities and CLI share them. */
 export const WORKFLOWS = {
   pipeline: 'pipelineWorkflow',
+  prepare: 'prepareWorkflow',
   encode: 'encodeWorkflow',
   infer: 'inferWorkflow',
   retrain: 'retrainWorkflow',

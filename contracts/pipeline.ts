@@ -13,6 +13,8 @@ import {
 import { Fresh } from './memo.ts';
 import {
   BothModels,
+  ConvertResult,
+  DownloadResult,
   EncodedPatient,
   EncodeInput,
   EncodeResult,
@@ -21,6 +23,7 @@ import {
   InferResult,
   ModelRef,
   Overlap,
+  SliceResult,
   SplitResult,
   Structure,
   StructureSummary,
@@ -144,6 +147,8 @@ export const EncodeWorkflowInput = z.strictObject({
   ...EncodeInput.shape,
   /** Shards at work at once: enough for every gpu worker to have the next one waiting. */
   width: z.int().positive(),
+  /** Whether finished shards are put on lists in the store; so many of them would not fit into a message. */
+  indexed: z.boolean().optional(),
   /** Carried from run to run of a long fan-out: results so far, by patient. */
   done: z.array(EncodedPatient).optional(),
   paused: z.boolean().optional(),
@@ -153,6 +158,34 @@ export const EncodeWorkflowInput = z.strictObject({
   fresh: Fresh.shape.token.optional(),
 });
 export type EncodeWorkflowInput = z.infer<typeof EncodeWorkflowInput>;
+
+// prepare (child): convert and slice, for some of many patients -------------------------------------------------------
+const Tally = z.strictObject({ done: z.int(), reused: z.int(), workSeconds: z.number() });
+export type Tally = z.infer<typeof Tally>;
+export const PrepareWorkflowInput = z.strictObject({
+  patients: DownloadResult.shape.patients,
+  slices: ChosenSlices,
+  /** What the children before this one have done: progress counts all patients of the run. */
+  before: z.strictObject({ convert: Tally, slice: Tally }),
+  total: z.int().positive(),
+  paused: z.boolean().optional(),
+  /** Of a run that works again from a stage on. */
+  fresh: Fresh.optional(),
+});
+export type PrepareWorkflowInput = z.infer<typeof PrepareWorkflowInput>;
+export const PreparedPatient = z.strictObject({
+  patient: PatientKey,
+  split: DownloadResult.shape.patients.element.shape.split,
+  volume: ConvertResult,
+  slices: SliceResult,
+});
+export type PreparedPatient = z.infer<typeof PreparedPatient>;
+export const PrepareWorkflowResult = z.strictObject({
+  patients: z.array(PreparedPatient),
+  /** With what was counted before. */
+  counted: z.strictObject({ convert: Tally, slice: Tally }),
+});
+export type PrepareWorkflowResult = z.infer<typeof PrepareWorkflowResult>;
 
 // infer --------------------------------------------------------------------------------------------------------------
 export const InferWorkflowInput = z.strictObject({

@@ -183,11 +183,20 @@ export const EncodeShardResult = z.strictObject({
   ...outcome,
 });
 export type EncodeShardResult = z.infer<typeof EncodeShardResult>;
+/** Embeddings of slice rows [from, to): artifact `embeddings`, or `embedding-index` where many shards stand in one list. */
+export const EmbeddingPiece = z.strictObject({ embeddings: ArtifactRef, from: z.int(), to: z.int() });
+export type EmbeddingPiece = z.infer<typeof EmbeddingPiece>;
+/** Artifact `embedding-index` (JSON): shards in order, so that thousands of references need not travel. */
+export const EmbeddingIndex = z.array(EmbeddingPiece).min(1);
+export const IndexEmbeddingsInput = z.strictObject({ shards: EmbeddingIndex });
+export type IndexEmbeddingsInput = z.infer<typeof IndexEmbeddingsInput>;
+export const IndexEmbeddingsResult = z.strictObject({ index: ArtifactRef });
+export type IndexEmbeddingsResult = z.infer<typeof IndexEmbeddingsResult>;
 /** A patient's slices with their embeddings: what the later stages read. */
 export const EncodedPatient = z.strictObject({
   patient: PatientKey,
   slices: ArtifactRef,
-  shards: z.array(z.strictObject({ embeddings: ArtifactRef, from: z.int(), to: z.int() })),
+  shards: z.array(EmbeddingPiece),
 });
 export type EncodedPatient = z.infer<typeof EncodedPatient>;
 export const EncodeInput = z.strictObject({

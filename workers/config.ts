@@ -66,8 +66,12 @@ function configFault(at: string, found: string, expected: string, fix: string): 
   return new Fault('WORKER_CONFIG', { at, found, expected, fix });
 }
 
-/** Activities at a time. A gpu worker has one slot, so that a second attempt never starts beside one that hangs. */
-export function slotsOf(pool: Pool, { cpuSlots }: WorkerEnvironment): number {
-  const slots = { io: 16, cpu: cpuSlots ?? Math.max(1, availableParallelism()), gpu: 1 } satisfies Record<Pool, number>;
+/** Activities at a time. A device has one slot, so that a second attempt never starts beside one that hangs. */
+export function slotsOf(pool: Pool, { cpuSlots, devices }: WorkerEnvironment): number {
+  const slots = {
+    io: 16,
+    cpu: cpuSlots ?? Math.max(1, availableParallelism()),
+    gpu: Math.max(1, devices.length),
+  } satisfies Record<Pool, number>;
   return slots[pool];
 }

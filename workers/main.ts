@@ -1,4 +1,5 @@
 import { Runtime, type Worker } from '@temporalio/worker';
+import type { Logger } from 'pino';
 import { createActivities } from '../activities/index.ts';
 import { openDataConverter } from '../codec/data-converter.ts';
 import type { Pool } from '../contracts/queues.ts';
@@ -31,14 +32,16 @@ async function serve(config: WorkerConfig, stop: AbortSignal): Promise<void> {
   // Loaded on demand: it is a megabyte of code that most installations never use.
   const tracing = config.traces ? (await import('./tracing.ts')).openWorkerTracing(pools) : null;
   const watchers = { metrics, tracing };
-  const open = openDeps(config, watchers);
+  const trouble = warnNowAndThen(log, 'the disk cache cannot be used; going on without it');
+  const open = openDeps(config, watchers, trouble);
   try {
     await persist(log, stop, 'the object store', () => open.store.ensureBucket(), isOutage);
     const temporal = { ...(await connectTemporal(log, stop, config)), dataConverter };
     metrics?.attach(Runtime.instance().metricMeter);
     if (pools.includes('io')) await ensureSearchAttributes(temporal, log);
     const activities = createActivities(open.deps);
-    const create = (pool: Pool) => createPool(pool, slotsOf(pool, worker), activities, temporal, watchers);
+    const create = (pool: Pool) =>
+      createPool(pool, { ...worker, slots: slotsOf(pool, worker) }, activities, temporal, watchers);
     const workers = (await Promise.all(pools.map(create))).flat();
     const endHealth = worker.healthFile === null ? () => {} : reportHealth(worker.healthFile, workers);
     const endMeasuring = metrics ? measureProcess(metrics, temporal, pools.flatMap(queuesOf)) : () => {};
@@ -69,6 +72,16 @@ async function runUntil(stop: AbortSignal, workers: readonly Worker[], ready: ()
   if (stop.aborted) shutdown();
   else ready();
   await Promise.all(running);
+}
+
+/** A disk that is full fails at every artifact: one line a minute is enough. */
+function warnNowAndThen(log: Logger, message: string): (error: unknown) => void {
+  let quietUntil = 0;
+  return (error) => {
+    if (Date.now() < quietUntil) return;
+    quietUntil = Date.now() + 60_000;
+    log.warn({ reason: (error as NodeJS.ErrnoException).code ?? 'unknown' }, message);
+  };
 }
 
 const isOutage = (error: unknown): boolean => isFault(error) && error.code === 'STORE_UNREACHABLE';

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import type { DataConverter } from '@temporalio/common';
-import { Worker, type WorkerOptions } from '@temporalio/worker';
+import type { DataConverter, WorkerDeploymentVersion } from '@temporalio/common';
+import { Worker, type WorkerDeploymentOptions, type WorkerOptions } from '@temporalio/worker';
 import type { Activities } from '../activities/index.ts';
 import { HEARTBEAT } from '../contracts/messages.ts';
 import { type Pool, QUEUES } from '../contracts/queues.ts';
@@ -28,10 +28,20 @@ export interface Watchers {
   readonly tracing: WorkerTracing | null;
 }
 
+/** How a pool works. */
+export interface PoolOptions {
+  /** Activities at a time. */
+  readonly slots: number;
+  /** What the server hands out a second to all workers of the queue; null: as many as they take. */
+  readonly activitiesPerSecond: number | null;
+  /** Version of the workflow code; null: it has none, and every worker takes every workflow. */
+  readonly version: WorkerDeploymentVersion | null;
+}
+
 /** The workers of a pool. The io pool's process also runs the workflows: it loads nothing heavy. */
 export async function createPool(
   pool: Pool,
-  slots: number,
+  { slots, activitiesPerSecond, version }: PoolOptions,
   activities: Activities,
   temporal: Temporal & { readonly dataConverter: DataConverter },
   { metrics, tracing }: Watchers,
@@ -45,6 +55,7 @@ export async function createPool(
     activities,
     interceptors: { activity, ...client },
     maxConcurrentActivityTaskExecutions: slots,
+    ...(activitiesPerSecond !== null && { maxTaskQueueActivitiesPerSecond: activitiesPerSecond }),
   });
   if (pool !== 'io') return [work];
   const flow = await Worker.create({
@@ -53,6 +64,7 @@ export async function createPool(
     taskQueue: QUEUES.workflow,
     workflowsPath: WORKFLOWS,
     ...tracing?.workflows,
+    ...(version && { workerDeploymentOptions: versioned(version) }),
   });
   return [work, flow];
 }
@@ -62,3 +74,13 @@ export const queuesOf = (pool: Pool): QueueOf[] => [
   { name: QUEUES[pool], tasks: 'activities' },
   ...(pool === 'io' ? [{ name: QUEUES.workflow, tasks: 'workflows' } as const] : []),
 ];
+
+/**
+ * An open run stays with the code that it was started under, its children and its next histories too: its worker need only
+ * run until they have ended. Activities are not versioned: they read what older workflows gave them.
+ */
+const versioned = (version: WorkerDeploymentVersion): WorkerDeploymentOptions => ({
+  version,
+  useWorkerVersioning: true,
+  defaultVersioningBehavior: 'PINNED',
+});

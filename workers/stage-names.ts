@@ -10,6 +10,7 @@ const STAGE_OF = {
   slice: 'slice',
   split: 'split',
   encodeShard: 'encode',
+  indexEmbeddings: 'index-embeddings',
   fineTune: 'fine-tune',
   trainProposer: 'train-proposer',
   evaluate: 'evaluate',

@@ -1,5 +1,5 @@
 import { setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
-import type { ControlState, Metrics, Progress, StageProgress, StageSummary } from '../contracts/pipeline.ts';
+import type { ControlState, Metrics, Progress, StageProgress, StageSummary, Tally } from '../contracts/pipeline.ts';
 import type { FineTuneProgress } from '../contracts/stages.ts';
 import { renderDetails } from './details.ts';
 import { progressQuery } from './messages.ts';
@@ -22,6 +22,8 @@ export interface Board {
   unit<T extends object>(stage: string, work: Promise<T>): Promise<T>;
   /** Counts units that were done elsewhere (a child workflow). */
   add(stage: string, units: number, reused: number, workSeconds: number): void;
+  /** What a stage has counted so far. */
+  tally(stage: string): Tally;
   note(progress: FineTuneProgress): void;
   measured(metrics: Metrics): void;
   /** What people have asked the workflow for. */
@@ -71,6 +73,10 @@ export function openBoard(title: string, names: readonly string[]): Board {
       return result;
     },
     add,
+    tally(name) {
+      const { done, reused, workSeconds } = find(name);
+      return { done, reused, workSeconds };
+    },
     note(progress) {
       training = progress;
       show();

@@ -1,12 +1,13 @@
 import { continueAsNew, workflowInfo } from '@temporalio/workflow';
 import type { MemoUse } from '../contracts/memo.ts';
 import type { EncodeWorkflowInput } from '../contracts/pipeline.ts';
-import type { EncodedPatient, EncodeResult, EncodeShardResult } from '../contracts/stages.ts';
+import type { EncodeResult, EncodeShardResult } from '../contracts/stages.ts';
 import { openBoard } from './board.ts';
 import { openGate } from './control.ts';
 import { mapBounded } from './map-bounded.ts';
-import { encodeShard } from './options.ts';
-import { type Shard, shardsOf } from './shards.ts';
+import { fitting } from './message-limit.ts';
+import { encodeShard, indexEmbeddings } from './options.ts';
+import { openEncoded, type Shard, shardsOf } from './shards.ts';
 import { withFailureSurfaced } from './surface-failure.ts';
 
 /** So many shards can be explained, and no more stand in a history. */
@@ -14,7 +15,8 @@ const MOST_USES = 500;
 
 /**
  * The fan-out over shards of slices, as a child of its own: a data set of any size goes through a window of bounded width,
- * and a history that grows long goes on in a new one with what is done so far.
+ * and a history that grows long goes on in a new one with what is done so far. What is carried over is bounded too: of many
+ * shards, the finished ones stand on lists in the store.
  */
 export async function encodeWorkflow(input: EncodeWorkflowInput): Promise<EncodeResult> {
   const board = openBoard('encode', ['encode']);
@@ -22,23 +24,23 @@ export async function encodeWorkflow(input: EncodeWorkflowInput): Promise<Encode
   const tally = { shards: 0, reused: 0, seconds: 0, ...input.tally };
   const uses: MemoUse[] = [...(input.uses ?? [])];
   const again = input.fresh === undefined ? {} : { fresh: input.fresh };
-  const patients = input.patients.map(({ patient, slices }): EncodedPatient => {
-    const before = input.done?.find((candidate) => candidate.patient === patient);
-    return { patient, slices, shards: [...(before?.shards ?? [])] };
-  });
-  const shards = shardsOf(input, input.done);
+  const done = input.done ?? [];
+  const encoded = openEncoded(input, done, input.indexed ?? false);
+  const shards = shardsOf(input, done);
 
-  const encodeOne = async ({ patient, slices, from, to }: Shard): Promise<void> => {
-    const shard = { model: input.model, slices, from, to, ...again };
+  const encodeOne = async (shard: Shard): Promise<void> => {
+    const { patient, slices, from, to } = shard;
     const summary = `${patient} slices ${from}-${to - 1}`;
-    const encoded = await board.unit('encode', encodeShard.executeWithOptions({ summary }, [shard]));
-    count(tally, encoded);
-    const { embeddings, key, reused, cause } = encoded;
+    const work = encodeShard.executeWithOptions({ summary }, [{ model: input.model, slices, from, to, ...again }]);
+    const result = await board.unit('encode', work);
+    count(tally, result);
+    const { embeddings, key, reused, cause } = result;
     if (key && uses.length < MOST_USES) uses.push({ key, reused, ...(cause && { cause }), patient });
-    patients.find((candidate) => candidate.patient === patient)?.shards.push({ embeddings, from, to });
+    const due = encoded.add(shard, embeddings);
+    if (due) encoded.replace(patient, due, (await indexEmbeddings({ shards: due })).index);
   };
 
-  await withFailureSurfaced(board, async () => {
+  const result = await withFailureSurfaced(board, async () => {
     board.begin('encode', tally.shards + shards.length);
     board.add('encode', tally.shards, tally.reused, tally.seconds);
     // Shards that nobody has started when a new history is due are left to it.
@@ -46,13 +48,15 @@ export async function encodeWorkflow(input: EncodeWorkflowInput): Promise<Encode
       await control.gate();
       if (!workflowInfo().continueAsNewSuggested) await encodeOne(shard);
     });
+    const patients = encoded.patients();
+    if (shardsOf(input, patients).length > 0) return null;
+    const reused = tally.reused === tally.shards;
+    return fitting('encode', { patients, uses, reused, seconds: toMilliseconds(tally.seconds) });
   });
-  for (const patient of patients) patient.shards.sort((a, b) => a.from - b.from);
-  if (shardsOf(input, patients).length > 0) {
-    return continueAsNew<typeof encodeWorkflow>({ ...input, done: patients, tally, uses, paused: control.isPaused() });
-  }
-  const isReused = tally.reused === tally.shards;
-  return { patients, uses, reused: isReused, seconds: toMilliseconds(tally.seconds) };
+  if (result) return result;
+  const begun = encoded.patients().filter(({ shards }) => shards.length > 0);
+  const paused = control.isPaused();
+  return continueAsNew<typeof encodeWorkflow>({ ...input, done: begun, tally, uses, paused });
 }
 
 /** Shards end in any order, and the last bits of a sum depend on it. */

@@ -21,8 +21,10 @@ const common = {
 /** Reads of a few small objects. */
 const brief = { ...common, taskQueue: QUEUES.io, startToCloseTimeout: '5m' } as const;
 
-export const { fingerprint, readChampion, promote, recordRun } =
-  proxyActivities<Pick<Activities, 'fingerprint' | 'readChampion' | 'promote' | 'recordRun'>>(brief);
+export const { fingerprint, readChampion, promote, recordRun, indexEmbeddings } =
+  proxyActivities<Pick<Activities, 'fingerprint' | 'readChampion' | 'promote' | 'recordRun' | 'indexEmbeddings'>>(
+    brief,
+  );
 
 /** A public data set of 100 GB over 100 Mbit/s takes 2 h 15 min. */
 export const { download, importModel } = proxyActivities<Pick<Activities, 'download' | 'importModel'>>({
@@ -74,7 +76,12 @@ export const { evaluate, infer, trainProposer } = proxyActivities<
 
 /** Patients whose volumes are converted and sliced at a time: a volume in memory is up to 1 GB. */
 export const PATIENTS_AT_ONCE = 4;
-/** Shards at work at a time: one for each gpu worker and one waiting for it, up to four workers. */
-export const SHARDS_AT_ONCE = 8;
 /** Folds at work at a time: one for each gpu worker, up to four; on a single one they take turns by stage. */
 export const FOLDS_AT_ONCE = 4;
+/** Above this number of patients, children prepare them, so many each: a patient makes about 12 events, and a history holds 51,200. */
+export const PATIENTS_IN_A_CHILD = 250;
+/**
+ * Shards at work at a time: one for each gpu worker and one waiting for it, up to eight workers. No more, for a queue is
+ * served in order: this is also how many shards of a big run a small one may find before its own.
+ */
+export const SHARDS_AT_ONCE = 16;

@@ -1,25 +1,18 @@
 import { ChildWorkflowCancellationType, setHandler, startChild, workflowInfo } from '@temporalio/workflow';
 import type { RunLineage } from '../contracts/lineage.ts';
 import { encodeWorkflowId, WORKFLOWS } from '../contracts/messages.ts';
-import type { PipelineInput, PipelineResult } from '../contracts/pipeline.ts';
+import type { PipelineInput, PipelineResult, PreparedPatient } from '../contracts/pipeline.ts';
 import { STAGES } from '../contracts/queues.ts';
-import type {
-  ConvertResult,
-  DownloadResult,
-  EncodeResult,
-  ModelRef,
-  SliceResult,
-  SplitResult,
-} from '../contracts/stages.ts';
+import type { DownloadResult, EncodeResult, ModelRef, SplitResult } from '../contracts/stages.ts';
 import { againFrom } from './again.ts';
 import { type Board, openBoard } from './board.ts';
 import { type Control, openControl } from './control.ts';
 import type { encodeWorkflow } from './encode.ts';
 import { type Lineage, openLineage } from './lineage.ts';
 import { mapBounded, together } from './map-bounded.ts';
+import { fitting } from './message-limit.ts';
 import { fineTuneProgressSignal } from './messages.ts';
 import {
-  convert,
   download,
   evaluate,
   importModel,
@@ -33,17 +26,10 @@ import {
   split,
   trainProposer,
 } from './options.ts';
+import { preparePatients } from './prepare.ts';
 import { announce } from './search-attributes.ts';
-import { shardSlices, shardsOf } from './shards.ts';
+import { SHARDS_IN_PLACE, shardSlices, shardsOf } from './shards.ts';
 import { withFailureSurfaced } from './surface-failure.ts';
-
-/** A patient on the way through the stages. */
-interface Prepared {
-  readonly patient: string;
-  readonly split: DownloadResult['patients'][number]['split'];
-  readonly volume: ConvertResult;
-  readonly slices: SliceResult;
-}
 
 /**
  * The main job: scans and masks in; a fine-tuned model, scores on patients it never saw, their masks and a report out.
@@ -66,7 +52,16 @@ async function pipeline(input: PipelineInput, board: Board, control: Control): P
   const again = againFrom(input.fresh);
 
   const { downloaded, model } = await fetchInputs(input, board, lineage);
-  const whole = await prepare(downloaded, { ...slices, everyNth: 1, negatives: 0 }, again, board, lineage, control);
+  const whole = await preparePatients(
+    {
+      patients: downloaded.patients,
+      slices: { ...slices, everyNth: 1, negatives: 0 },
+      ...(input.fresh && { fresh: input.fresh }),
+    },
+    board,
+    lineage,
+    control,
+  );
   await control.gate();
   const groups = await divide(whole, settings.split, again, board, lineage);
   const patients = await chooseSlices(whole, groups, slices, again, lineage);
@@ -88,7 +83,8 @@ async function pipeline(input: PipelineInput, board: Board, control: Control): P
   const learning = { model, train: pick(groups.train), val: pick(groups.val), prompts, ...again('fine-tune') };
   const hasProposer = prompts.automatic === 'proposer';
   board.begin('fine-tune', hasProposer ? 2 : 1);
-  const tuned = await board.unit('fine-tune', control.fineTune({ ...learning, training, ...(branch && { branch }) }));
+  const wanted = fitting('fine-tune', { ...learning, training, ...(branch && { branch }) });
+  const tuned = await board.unit('fine-tune', control.fineTune(wanted));
   lineage.add('fine-tune', [tuned.weights], tuned);
   const { weights } = tuned;
   const proposed = hasProposer
@@ -100,11 +96,13 @@ async function pipeline(input: PipelineInput, board: Board, control: Control): P
   board.begin('evaluate', 1);
   const evaluated = await board.unit(
     'evaluate',
-    evaluate({
-      ...{ model, weights, test, prompts, evaluation, structures, ...again('evaluate') },
-      // Post-processing is chosen on them, and nothing else. (A run of an older version has no such settings.)
-      ...((evaluation?.postProcess ?? 'auto') === 'auto' && { val: scanned(groups.val) }),
-    }),
+    evaluate(
+      fitting('evaluate', {
+        ...{ model, weights, test, prompts, evaluation, structures, ...again('evaluate') },
+        // Post-processing is chosen on them, and nothing else. (A run of an older version has no such settings.)
+        ...((evaluation?.postProcess ?? 'auto') === 'auto' && { val: scanned(groups.val) }),
+      }),
+    ),
   );
   lineage.add('evaluate', [evaluated.evaluation], evaluated);
   const metrics = { zeroShot: evaluated.zeroShot, fineTuned: evaluated.fineTuned };
@@ -135,28 +133,22 @@ async function pipeline(input: PipelineInput, board: Board, control: Control): P
   board.begin('report', 1);
   const reported = await board.unit(
     'report',
-    report({
-      ...{
-        title: name,
-        run,
-        target,
-        split: groups,
-        bestEpoch: tuned.bestEpoch,
-        infer: masks,
-        weights,
+    report(
+      fitting('report', {
+        ...{ title: name, run, target, split: groups, bestEpoch: tuned.bestEpoch, infer: masks, weights },
         ...again('report'),
-      },
-      // A name of the hub moves; what the report says must not.
-      settings: {
-        ...settings,
-        model: { ...settings.model, checkpoint: model.origin ?? settings.model.checkpoint },
-        training: { ...training, ...control.asked() },
-      },
-      evaluation: evaluated.evaluation,
-      curves: tuned.curves,
-      test: test.map(({ patient, slices }) => ({ patient, slices })),
-      lineage: lineage.entries,
-    }),
+        // A name of the hub moves; what the report says must not.
+        settings: {
+          ...settings,
+          model: { ...settings.model, checkpoint: model.origin ?? settings.model.checkpoint },
+          training: { ...training, ...control.asked() },
+        },
+        evaluation: evaluated.evaluation,
+        curves: tuned.curves,
+        test: test.map(({ patient, slices }) => ({ patient, slices })),
+        lineage: lineage.entries,
+      }),
+    ),
   );
 
   lineage.use(reported);
@@ -178,7 +170,8 @@ async function pipeline(input: PipelineInput, board: Board, control: Control): P
     report: reported.report,
     repairs: patients.flatMap(({ patient, volume }) => volume.repairs.map((repair) => `${patient}: ${repair}`)),
   };
-  await recordRun({ run, result, lineage: { input, uses: lineage.uses } satisfies RunLineage });
+  const account = { input, uses: lineage.uses } satisfies RunLineage;
+  await recordRun(fitting('result', { run, result, lineage: account }));
   return result;
 }
 
@@ -201,43 +194,14 @@ async function fetchInputs(
   return { downloaded, model: imported.model };
 }
 
-/** Convert and slice, each patient by itself: one may be sliced while another is still converted. */
-async function prepare(
-  { patients }: DownloadResult,
-  slices: PipelineInput['settings']['slices'],
-  again: ReturnType<typeof againFrom>,
-  board: Board,
-  lineage: Lineage,
-  control: Control,
-): Promise<Prepared[]> {
-  board.begin('convert', patients.length);
-  board.begin('slice', patients.length);
-  const prepared = await mapBounded(patients, PATIENTS_AT_ONCE, async ({ patient, files, split }) => {
-    await control.gate();
-    const volume = await board.unit(
-      'convert',
-      convert.executeWithOptions({ summary: patient }, [{ patient, files, ...again('convert') }]),
-    );
-    await control.gate();
-    const sliced = await board.unit(
-      'slice',
-      slice.executeWithOptions({ summary: patient }, [{ patient, volume: volume.volume, slices, ...again('slice') }]),
-    );
-    return { patient, split, volume, slices: sliced };
-  });
-  for (const { volume } of prepared) lineage.add('convert', [volume.volume], volume);
-  for (const { slices } of prepared) lineage.add('slice', [slices.slices], slices);
-  return prepared;
-}
-
 /** Whoever is scored keeps every slice with the target; training may do with fewer, and have some without it. */
 async function chooseSlices(
-  patients: readonly Prepared[],
+  patients: readonly PreparedPatient[],
   { train, val }: SplitResult,
   setting: PipelineInput['settings']['slices'],
   again: ReturnType<typeof againFrom>,
   lineage: Lineage,
-): Promise<Prepared[]> {
+): Promise<PreparedPatient[]> {
   // Absent in runs of older versions.
   const { everyNth = 1, negatives = 0 } = setting;
   const thins = everyNth > 1 || negatives > 0;
@@ -254,7 +218,7 @@ async function chooseSlices(
 }
 
 async function divide(
-  patients: readonly Prepared[],
+  patients: readonly PreparedPatient[],
   how: PipelineInput['settings']['split'],
   again: ReturnType<typeof againFrom>,
   board: Board,
@@ -263,15 +227,17 @@ async function divide(
   board.begin('split', 1);
   const groups = await board.unit(
     'split',
-    split({
-      patients: patients.map(({ patient, split, volume, slices }) => ({
-        ...{ patient, split },
-        ...{ digest: volume.voxels, labels: volume.labelsPresent },
-        slices: slices.slices,
-      })),
-      split: how,
-      ...again('split'),
-    }),
+    split(
+      fitting('split', {
+        patients: patients.map(({ patient, split, volume, slices }) => ({
+          ...{ patient, split },
+          ...{ digest: volume.voxels, labels: volume.labelsPresent },
+          slices: slices.slices,
+        })),
+        split: how,
+        ...again('split'),
+      }),
+    ),
   );
   lineage.add('split', [groups.record], groups);
   return groups;
@@ -280,7 +246,7 @@ async function divide(
 /** A child workflow encodes, shard by shard: see encode.ts. */
 async function encode(
   model: ModelRef,
-  patients: readonly Prepared[],
+  patients: readonly PreparedPatient[],
   again: ReturnType<typeof againFrom>,
   board: Board,
   lineage: Lineage,
@@ -298,7 +264,12 @@ async function encode(
   board.child(workflowId);
   const child = await startChild<typeof encodeWorkflow>(WORKFLOWS.encode, {
     workflowId,
-    args: [{ ...input, ...again('encode'), width: SHARDS_AT_ONCE }],
+    args: [
+      {
+        ...{ ...input, ...again('encode'), width: SHARDS_AT_ONCE },
+        ...(shards > SHARDS_IN_PLACE && { indexed: true }),
+      },
+    ],
     cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
     staticSummary: `${shards} shards of up to ${input.shardSlices} slices`,
   });

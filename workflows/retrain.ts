@@ -9,6 +9,7 @@ import type { PromptsConfig } from '../contracts/config.ts';
 import { FAILURES } from '../contracts/failure-codes.ts';
 import { WORKFLOWS } from '../contracts/messages.ts';
 import type { PipelineResult, RetrainInput, RetrainResult } from '../contracts/pipeline.ts';
+import { priorityOf } from '../contracts/priority.ts';
 import type { Champion, ModelPackage, Overlap, ReadChampionResult } from '../contracts/stages.ts';
 import { type Board, openBoard } from './board.ts';
 import type { encodeWorkflow } from './encode.ts';
@@ -16,7 +17,7 @@ import { mapBounded, together } from './map-bounded.ts';
 import { evaluate, fingerprint, PATIENTS_AT_ONCE, promote, readChampion, SHARDS_AT_ONCE, slice } from './options.ts';
 import type { pipelineWorkflow } from './pipeline.ts';
 import { announce } from './search-attributes.ts';
-import { shardSlices } from './shards.ts';
+import { SHARDS_IN_PLACE, shardSlices, shardsOf } from './shards.ts';
 import { withFailureSurfaced } from './surface-failure.ts';
 
 type HeldOut = PipelineResult['test'];
@@ -56,6 +57,8 @@ async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult
     executeChild<typeof pipelineWorkflow>(WORKFLOWS.pipeline, {
       workflowId: run,
       args: [input],
+      // Nobody waits for it.
+      priority: priorityOf(name, 'low'),
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
     }),
   );
@@ -130,16 +133,15 @@ async function measureChampion(
   const sliced = await mapBounded(unseen, PATIENTS_AT_ONCE, ({ patient, volume }) =>
     slice.executeWithOptions({ summary: patient }, [{ patient, volume, slices }]),
   );
+  const input = {
+    model,
+    patients: sliced.map(({ patient, slices, count }) => ({ patient, slices, count })),
+    shardSlices: shardSlices(model),
+  };
+  const indexed = shardsOf(input).length > SHARDS_IN_PLACE;
   const encoded = await executeChild<typeof encodeWorkflow>(WORKFLOWS.encode, {
     workflowId: `${workflowInfo().workflowId}/champion/encode`,
-    args: [
-      {
-        model,
-        patients: sliced.map(({ patient, slices, count }) => ({ patient, slices, count })),
-        shardSlices: shardSlices(model),
-        width: SHARDS_AT_ONCE,
-      },
-    ],
+    args: [{ ...input, width: SHARDS_AT_ONCE, ...(indexed && { indexed }) }],
     cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
   });
   // The child answers in the order of its input.

@@ -5,6 +5,7 @@ import pc from 'picocolors';
 import type { ArtifactRef } from '../../contracts/artifact.ts';
 import { WORKFLOWS } from '../../contracts/messages.ts';
 import type { InferWorkflowInput, InferWorkflowResult } from '../../contracts/pipeline.ts';
+import { INFERENCE_PRIORITY } from '../../contracts/priority.ts';
 import { QUEUES } from '../../contracts/queues.ts';
 import type { PatientFiles } from '../../contracts/stages.ts';
 import { Fault } from '../../lib/fault.ts';
@@ -77,6 +78,7 @@ async function infer(
     workflowId: id,
     taskQueue: QUEUES.workflow,
     args: [input],
+    priority: INFERENCE_PRIORITY,
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
     staticSummary: `Segment ${input.scans.length} scan(s)`,
   });

@@ -1,5 +1,6 @@
 import pc from 'picocolors';
 import type { PipelineInput } from '../../contracts/pipeline.ts';
+import type { RunPriority } from '../../contracts/priority.ts';
 import type { Stage } from '../../contracts/queues.ts';
 import { Fault } from '../../lib/fault.ts';
 import { prepareRun } from '../config/prepare.ts';
@@ -12,6 +13,7 @@ import { freshFrom, pipelineInput, startRun } from '../start-run.ts';
 import { unverifiedSource } from '../unverified-source.ts';
 
 export interface FollowingOptions {
+  readonly priority?: RunPriority;
   readonly detach?: boolean;
   readonly json?: boolean;
   readonly keep?: boolean;
@@ -41,14 +43,14 @@ export async function runCommand(file: string, { set, from, force, ...how }: Run
 
 /** Starts a pipeline, or joins it, and watches it to its end. */
 export function startAndFollow(
-  { detach, json, keep }: FollowingOptions,
+  { detach, json, keep, priority }: FollowingOptions,
   start: (session: Session) => Promise<{ readonly id: string; readonly input: PipelineInput }>,
 ): Promise<number> {
   // A run that nobody waits for needs servers that stay.
   return withSession({ json, keep: keep || detach }, async (session) => {
     const { platform, say } = session;
     const { id: run, input } = await start(session);
-    const { resumed } = await startRun(run, input, platform);
+    const { resumed } = await startRun(run, input, platform, priority);
     say(`${pc.bold(run)}${resumed ? ' (resumed)' : ''}`);
     say(pc.dim(`Temporal  ${runUrl(run, platform) ?? platform.temporalAddress}`));
     say(pc.dim(`S3        ${platform.storeAddress}`));

@@ -111,6 +111,8 @@ async function startEmbedded({ stateDir, env, report, workers: wanted, signal }:
             SAMFLOW_CACHE: cacheDirOf(env),
             // Who writes the configuration sits at this machine: its own network is no secret to him.
             SAMFLOW_SOURCE_HOSTS: env.SAMFLOW_SOURCE_HOSTS ?? 'private',
+            // Nobody would make a version current here: runs would wait for ever.
+            SAMFLOW_BUILD_ID: '',
           },
         })
       : null;

@@ -46,7 +46,7 @@ export async function takeSnapshot(platform: Platform, run: string, before: Snap
   const known = inner?.run === before?.inner?.run ? before?.training : null;
   return {
     ...{ run, status, inner, silentSince, control, notes: [...controlNotes(run, control), ...notes] },
-    stages: withChild(progress?.stages ?? before?.stages ?? [], child?.progress ?? null),
+    stages: withChild(progress?.stages ?? before?.stages ?? [], child?.progress ?? null, before),
     metrics: progress?.metrics ?? before?.metrics ?? null,
     training: furthest([known, progress?.training, inner && child?.progress?.training, trainingOf(pending)]),
   };
@@ -75,7 +75,7 @@ async function lookAtChild(platform: Platform, id: string): Promise<Child | null
     const child = progress?.child ? await lookAtChild(platform, progress.child) : null;
     return {
       id,
-      progress: progress && { ...progress, stages: withChild(progress.stages, child?.progress ?? null) },
+      progress: progress && { ...progress, stages: withChild(progress.stages, child?.progress ?? null, null) },
       pending: [...(await pendingOf(description, platform)), ...(child?.pending ?? [])],
     };
   } catch (error) {
@@ -93,11 +93,21 @@ function innerOf(progress: Progress | null, child: Child | null): Snapshot['inne
   return { run: child.id, stages: inner };
 }
 
-/** The child counts what its parent sees as one piece. */
-function withChild(stages: readonly StageProgress[], child: Progress | null): StageProgress[] {
+/**
+ * The child counts what its parent sees as one piece. It says nothing for a moment while it goes on in a new history, and
+ * nothing that was done is undone by that.
+ */
+function withChild(
+  stages: readonly StageProgress[],
+  child: Progress | null,
+  before: Pick<Snapshot, 'stages'> | null,
+): StageProgress[] {
   return stages.map((stage) => {
-    const inner = child?.stages.find(({ name }) => name === stage.name);
-    return inner && stage.state === 'running' ? { ...stage, done: inner.done, reused: inner.reused } : stage;
+    const named = ({ name }: StageProgress) => name === stage.name;
+    const inner = child?.stages.find(named);
+    const last = before?.stages.find(named);
+    const known = inner ?? (last?.total === stage.total && last.done > stage.done ? last : null);
+    return known && stage.state === 'running' ? { ...stage, done: known.done, reused: known.reused } : stage;
   });
 }
 

@@ -205,6 +205,8 @@ function temporalArguments(stateDir: string, port: number, uiPort: number): stri
 export const TEMPORAL_SETTINGS = {
   'history.transferProcessorMaxPollRPS': 2000,
   'matching.numTaskqueueWritePartitions': 1,
+  'matching.useNewMatcher': true,
+  'matching.enableFairness': true,
 } as const;
 
 function s3Arguments(stateDir: string, port: number, sidecar: boolean): string[] {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ArtifactRef } from '../../contracts/artifact.ts';
 import { Fault } from '../fault.ts';
 import { canonicalJson } from './canonical-json.ts';
+import type { BlobCache } from './disk-cache.ts';
 import { casKey, memoKey, sha256Hex, sha256OfLarge } from './keys.ts';
 import { type MemoOptions, type MemoOutcome, memoise, type Schema } from './memo.ts';
 import { readBytes, readParts } from './parts.ts';
@@ -24,8 +25,12 @@ export class ArtifactStore {
   /** The memo calls under way in this process, by key: a second caller waits and then finds the manifest. */
   readonly #running = new Map<string, Promise<unknown>>();
 
-  constructor(store: ObjectStore) {
+  readonly #cache: BlobCache | null;
+
+  /** @param cache where copies of what is read and written are kept: what it does not have comes from the store */
+  constructor(store: ObjectStore, cache: BlobCache | null = null) {
     this.#store = store;
+    this.#cache = cache;
   }
 
   /** Stores bytes under their own hash. Storing the same bytes again costs one refused request and changes nothing. */
@@ -38,6 +43,7 @@ export class ArtifactStore {
       if (!(error instanceof PreconditionFailed)) throw error;
       await this.#settleExisting(ref, bytes, contentType);
     }
+    await this.#cache?.put(ref, bytes);
     return ref;
   }
 
@@ -74,12 +80,17 @@ export class ArtifactStore {
    * @throws Fault ARTIFACT_MISSING, ARTIFACT_CORRUPT
    */
   async get(ref: ArtifactRef): Promise<Uint8Array> {
+    const kept = await this.#cache?.get(ref);
+    if (kept) return kept;
     let found = '';
     for (let attempt = 0; attempt < 2; attempt++) {
       const object = await this.#store.get(ref.key);
       if (!object) throw missing(ref);
       const sha256 = await sha256OfLarge(object.bytes);
-      if (sha256 === ref.sha256 && object.bytes.length === ref.bytes) return object.bytes;
+      if (sha256 === ref.sha256 && object.bytes.length === ref.bytes) {
+        await this.#cache?.put(ref, object.bytes);
+        return object.bytes;
+      }
       found = `${object.bytes.length} bytes with SHA-256 ${sha256.slice(0, 12)}…`;
     }
     throw corrupt(ref, found);

@@ -36,7 +36,7 @@ export interface PairedPatient {
  * Finds each patient's files in a listing (relative posix paths), in order of patient id. Every image needs a mask and
  * every mask an image: a patient who vanished quietly would change the split.
  *
- * Faults: NO_PATIENTS, PATIENT_FILE_MISSING, PATIENT_TWICE, DATASET_LAYOUT.
+ * Faults: NO_PATIENTS, PATIENT_FILE_MISSING, PATIENT_TWICE, DATASET_LAYOUT, DATASET_TOO_LARGE.
  */
 export function pairPatients(files: readonly { readonly path: string }[], dataset: DatasetSetting): PairedPatient[] {
   const paths = files.map(({ path }) => path).sort();
@@ -45,8 +45,19 @@ export function pairPatients(files: readonly { readonly path: string }[], datase
     : dataset.pattern
       ? pairByPattern(paths, dataset.pattern, dataset.labels)
       : pairByLayout(paths, dataset);
+  if (patients.length > MOST_PATIENTS) {
+    throw new Fault('DATASET_TOO_LARGE', {
+      at: 'dataset',
+      found: `${patients.length} patients`,
+      expected: `at most ${MOST_PATIENTS} in one run`,
+      fix: 'Divide them into several runs by `dataset.pattern` or `dataset.patients`',
+    });
+  }
   return patients.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 }
+
+/** References to what a run makes of each patient (about 1.2 kB) travel in one message, which holds 2 MiB. */
+export const MOST_PATIENTS = 1_500;
 
 function pairNamed(
   paths: readonly string[],

@@ -2,14 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import type { Priority } from '../../contracts/priority.ts';
 import { QUEUES } from '../../contracts/queues.ts';
 import { SEARCH_ATTRIBUTES } from '../../contracts/search-attributes.ts';
 import { startTestServers } from './dev-servers.ts';
 
 /** Workflows over doubles of their activities: a Temporal server, and workers in this process that serve every queue. */
 export interface DoubledActivities {
+  readonly client: Client;
+  readonly address: string;
   /** Starts a workflow by its name. */
-  start<R>(workflow: string, input: unknown): Promise<WorkflowHandle & { result(): Promise<R> }>;
+  start<R>(workflow: string, input: unknown, priority?: Priority): Promise<WorkflowHandle & { result(): Promise<R> }>;
   close(): Promise<void>;
 }
 
@@ -31,10 +34,15 @@ export async function openDoubled(workflows: string, activities: object, slots?:
     ),
   );
   const running = workers.map((worker) => worker.run());
-  const { workflow: client } = new Client({ connection });
+  const client = new Client({ connection });
   return {
-    start: (workflow, input) =>
-      client.start(workflow, { taskQueue: QUEUES.workflow, workflowId: randomUUID(), args: [input] }),
+    client,
+    address,
+    start: (workflow, input, priority) =>
+      client.workflow.start(workflow, {
+        ...{ taskQueue: QUEUES.workflow, workflowId: randomUUID(), args: [input] },
+        ...(priority && { priority }),
+      }),
     async close() {
       for (const worker of workers) worker.shutdown();
       await Promise.all(running);

@@ -1,25 +1,21 @@
-import { execFile } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { phantomFiles } from '../../lib/dataset/phantom.ts';
 import { Home, lastJson } from '../helpers/cli.ts';
+import { openHistories } from './save.ts';
 
 /**
  * Records the histories that replay.test.ts replays:  node --import tsx test/histories/record.ts
  * Run it when a workflow's flow has changed on purpose; the files beside it are then those of the new flow.
+ * What only very large runs start is recorded by record-children.ts.
  */
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const FOLDER = new URL('./', import.meta.url);
 const SETTINGS = ['--set', 'source.patients=3', '--set', 'training.epochs=2'];
 
 const home = await Home.make();
 const dev = home.start('dev');
 try {
   await dev.until(/S3 +http/);
-  const save = await openHistories();
+  const save = await openHistories(await home.temporalAddress(), home.env);
   const trained = await home.run('run', 'examples/phantom.yaml', ...SETTINGS, '--json');
   const { run } = lastJson(trained);
   await save('pipeline', run);
@@ -50,22 +46,4 @@ try {
   dev.child.kill('SIGINT');
   await dev.finished;
   await home.remove();
-}
-
-/** By the command, for the SDK's own `historyToJSON` does not work in an installation with two versions of protobufjs. */
-async function openHistories(): Promise<(name: string, workflowId: string) => Promise<void>> {
-  const address = await home.temporalAddress();
-  await mkdir(FOLDER, { recursive: true });
-  return async (name, workflowId) => {
-    const args = ['workflow', 'show', '--workflow-id', workflowId, '--output', 'json', '--address', address];
-    const { stdout } = await promisify(execFile)('temporal', args, { env: home.env, maxBuffer: 2 ** 28 });
-    const history = JSON.parse(stdout);
-    // Who recorded it, and where, is nobody's business, and no replay looks at it.
-    const text = JSON.stringify(history)
-      .replace(/"identity":"[^"]*"/g, '"identity":"recorded"')
-      .replaceAll(ROOT, '/samflow/')
-      .replaceAll(hostname(), 'recorder');
-    await writeFile(new URL(`${name}.json`, FOLDER), `${text}\n`);
-    console.log(`${name}: ${history.events.length} events, ${text.length} bytes`);
-  };
 }

@@ -31,6 +31,29 @@ describe('the configuration of a worker', () => {
     assert.deepEqual(slots({}), [16, availableParallelism(), 1]);
     assert.deepEqual(slots({ SAMFLOW_CPU_SLOTS: '1' }), [16, 1, 1]);
     assert.throws(() => slots({ SAMFLOW_CPU_SLOTS: '0' }), /SAMFLOW_CPU_SLOTS: found a value/);
+    assert.deepEqual(slots({ SAMFLOW_DEVICES: 'cuda:0, cuda:1' }), [16, availableParallelism(), 2]);
+  });
+
+  it('keeps copies on a disk only where a folder is named, up to a size in bytes or larger units', () => {
+    const cache = (env: NodeJS.ProcessEnv) => readWorkerConfig(['gpu'], env).worker.diskCache;
+    assert.equal(cache({ SAMFLOW_CACHE_BYTES: '1 GiB' }), null);
+    const dir = '/var/cache/samflow';
+    assert.deepEqual(cache({ SAMFLOW_CACHE_DIR: dir }), { dir, maxBytes: 20 * 2 ** 30 });
+    const sizes: [string, number][] = [
+      ['1000', 1000],
+      ['1.5KiB', 1536],
+      ['2 MiB', 2 ** 21],
+      ['3TiB', 3 * 2 ** 40],
+    ];
+    for (const [text, maxBytes] of sizes) {
+      assert.deepEqual(cache({ SAMFLOW_CACHE_DIR: dir, SAMFLOW_CACHE_BYTES: text }), { dir, maxBytes });
+    }
+  });
+
+  it('has a version of the workflow code only where a build id is given', () => {
+    const version = (env: NodeJS.ProcessEnv) => readWorkerConfig(['cpu'], env).worker.version;
+    assert.equal(version({ SAMFLOW_DEPLOYMENT: 'clinic' }), null);
+    assert.deepEqual(version({ SAMFLOW_BUILD_ID: '0.1.0+7f3a' }), { buildId: '0.1.0+7f3a', deploymentName: 'samflow' });
   });
 
   it('reads the account at Kaggle under Kaggle’s own names', () => {
@@ -60,6 +83,10 @@ describe('the configuration of a worker', () => {
       { SAMFLOW_SOURCE_HOSTS: 'nas.local,10.0.0.0/33' },
       /SAMFLOW_SOURCE_HOSTS: found 10\.0\.0\.0\/33: no address and no range/,
     ],
+    ['a device that is none', ['gpu'], { SAMFLOW_DEVICES: 'cuda:0,gpu' }, /SAMFLOW_DEVICES: found a value/],
+    ['a device twice', ['gpu'], { SAMFLOW_DEVICES: 'cuda:0,cuda:0' }, /expected each device once/],
+    ['a size in unknown units', ['gpu'], { SAMFLOW_CACHE_BYTES: '3 GB' }, /SAMFLOW_CACHE_BYTES: .*KiB/],
+    ['a rate of nothing', ['gpu'], { SAMFLOW_MAX_ACTIVITIES_PER_SECOND: '0' }, /SAMFLOW_MAX_ACTIVITIES_PER_SECOND/],
     ['no threads', ['cpu'], { SAMFLOW_THREADS: '0' }, /SAMFLOW_THREADS: found .*, expected number to be >=1\. Correct/],
   ];
   for (const [claim, pools, env, message] of CASES) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { shardSlices, shardsOf } from '../../workflows/shards.ts';
+import { openEncoded, shardSlices, shardsOf } from '../../workflows/shards.ts';
 
 const slices = { kind: 'slices', key: `cas/sha256/${'0'.repeat(64)}`, sha256: '0'.repeat(64), bytes: 1 };
 const patients = [
@@ -33,5 +33,45 @@ describe('shards of slices', () => {
       ['p-1', 4, 5],
       ['p-2', 0, 2],
     ]);
+  });
+});
+
+describe('what is encoded', () => {
+  const ref = (name: number) => ({ ...slices, kind: 'embeddings', sha256: String(name).padStart(64, '0') });
+  const input = { patients: [{ patient: 'p-1', slices, count: 600 }], shardSlices: 2 };
+  const shards = shardsOf(input);
+  const list = { ...slices, kind: 'embedding-index' };
+
+  it('stands there shard by shard, in order, where there are few', () => {
+    const encoded = openEncoded(input, [], false);
+    for (const shard of [...shards].reverse()) assert.equal(encoded.add(shard, ref(shard.from)), null);
+    const [patient] = encoded.patients();
+    assert.deepEqual(
+      patient!.shards,
+      shards.map(({ from, to }) => ({ embeddings: ref(from), from, to })),
+    );
+  });
+
+  it('goes on lists of 256 shards where there are many, whatever order they end in, also over a new history', () => {
+    let encoded = openEncoded(input, [], true);
+    const due: [number, number, number][] = [];
+    for (const [at, shard] of [...shards].reverse().entries()) {
+      // What a workflow that goes on in a new history takes with it.
+      if (at === 100) encoded = openEncoded(input, encoded.patients(), true);
+      const listed = encoded.add(shard, ref(shard.from));
+      if (!listed) continue;
+      due.push([listed.length, listed[0]!.from, listed.at(-1)!.to]);
+      encoded.replace('p-1', listed, list);
+    }
+    assert.deepEqual(due, [
+      [44, 512, 600],
+      [256, 0, 512],
+    ]);
+    const [patient] = encoded.patients();
+    assert.deepEqual(patient!.shards, [
+      { embeddings: list, from: 0, to: 512 },
+      { embeddings: list, from: 512, to: 600 },
+    ]);
+    assert.deepEqual(shardsOf(input, [patient!]), []);
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pairPatients } from '../../../lib/dataset/pairing.ts';
+import { MOST_PATIENTS, pairPatients } from '../../../lib/dataset/pairing.ts';
 import { matchPattern } from '../../../lib/dataset/patterns.ts';
 import { assertFault } from '../../helpers/faults.ts';
 
@@ -155,4 +155,16 @@ test('a pattern that matches nothing, and two masks for one patient, are refused
   assertFault(() => pairPatients(files('a', 'b'), { pattern: KAGGLE }), 'NO_PATIENTS', /none of 2 files/);
   const pattern = { image: '{patient}.nii', mask: '{patient}-masks' };
   assertFault(() => pairPatients(files('a.nii', 'a-masks/1', 'a-masks/2'), { pattern }), 'PATIENT_TWICE', /2 masks/);
+});
+
+test('more patients than one run can take are refused', () => {
+  const listing = (count: number) =>
+    Array.from({ length: count }, (_, at) => files(`${at}.nii`, `${at}_mask.nii`)).flat();
+  const pattern = { image: '{patient}.nii', mask: '{patient}_mask.nii' };
+  assert.equal(pairPatients(listing(MOST_PATIENTS), { pattern }).length, 1500);
+  assertFault(
+    () => pairPatients(listing(MOST_PATIENTS + 1), { pattern }),
+    'DATASET_TOO_LARGE',
+    /^dataset: found 1501 patients, expected at most 1500 in one run\. Divide/,
+  );
 });
