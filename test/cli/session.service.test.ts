@@ -137,13 +137,13 @@ describe('samflow infer', () => {
       [mask, probability].map(async (path) => readNifti(await readFile(path), 'file')),
     );
     assert.deepEqual([values!.shape, values!.voxelToWorld], [labels!.shape, labels!.voxelToWorld]);
-    let [shared, both] = [0, 0];
+    let [shared, found] = [0, 0];
     for (const [at, label] of labels!.voxels.entries()) {
-      const likely = values!.voxels[at]! > 0.5 ? 1 : 0;
-      shared += likely * label;
-      both += likely + label;
+      shared += label * Number(values!.voxels[at]! > 0.5);
+      found += label;
     }
-    assert.ok(shared > 0 && (2 * shared) / both > 0.8, `${shared} shared, ${both} in both`);
+    // Post-processing fills holes, and takes components away.
+    assert.ok(found > 0 && shared / found > 0.9, `${shared} of ${found} voxels`);
   });
 
   it('writes a segmentation of a DICOM folder into the user’s own, and of the patient’s name no more than the files into the store', async () => {
