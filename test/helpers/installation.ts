@@ -66,6 +66,8 @@ export interface Bucket {
 export interface InstallationOptions {
   /** As SAMFLOW_CODEC_KEYS has them, of workers and client alike. */
   readonly codecKeys?: string | null;
+  /** Of a Temporal server that somebody else has started. */
+  readonly temporalAddress?: string;
   /** Of the client. */
   readonly interceptors?: readonly WorkflowClientInterceptor[];
 }
@@ -105,7 +107,7 @@ export class Installation {
     const stateDir = await mkdtemp(join(tmpdir(), 'samflow-installation-'));
     try {
       const servers = await startDevServers({
-        ...{ stateDir, env: testEnv(), ports: 'random', searchAttributes: SEARCH_ATTRIBUTES },
+        ...{ stateDir, env: environmentOf(options), ports: 'random', searchAttributes: SEARCH_ATTRIBUTES },
         report: () => undefined,
       });
       const connection = await Connection.connect({ address: servers.temporalAddress, connectTimeout: '30s' });
@@ -183,6 +185,11 @@ export class Installation {
     );
   }
 
+  /** Where the store listens. */
+  get storeEndpoint(): string {
+    return this.#servers.s3.endpoint;
+  }
+
   /** What all workers have logged so far. */
   async logs(): Promise<string> {
     return (await Promise.all(this.#workers.map(({ process: { log } }) => log()))).join('');
@@ -227,6 +234,11 @@ export class Installation {
     await rm(this.#stateDir, { recursive: true, force: true });
   }
 }
+
+const environmentOf = ({ temporalAddress }: InstallationOptions): NodeJS.ProcessEnv => ({
+  ...testEnv(),
+  ...(temporalAddress !== undefined && { TEMPORAL_ADDRESS: temporalAddress }),
+});
 
 async function inputOf(config: RunConfigInput, { artifacts }: Bucket): Promise<PipelineInput> {
   const { config: read, spec, settings } = await prepareRun(RunConfig.parse(config));
