@@ -2,13 +2,14 @@ import { parseArgs } from 'node:util';
 import { DeviceConfig } from '../contracts/config.ts';
 import type { Device } from '../lib/runtime/session.ts';
 import { DATA_ROWS, dataRows } from './data.ts';
+import { DURABLE_ROWS, type DurableRow, durableRows } from './durable.ts';
 import { ENGINE_ROWS, engineRows } from './engine.ts';
 import { PARTS, type Part, pipelineRows } from './pipeline.ts';
 import { holds, printRows } from './row.ts';
 import { SCALE_ROWS, type ScaleRow, scaleRows } from './scale.ts';
 
 /**
- * `npm run bench [-- demo|overhead|scale|scale/ROW|engine|engine/ROW|data|data/ROW ...] [--device cpu|cuda:N] [--json]`: measures and prints each figure beside its target;
+ * `npm run bench [-- demo|overhead|durable|durable/ROW|scale|scale/ROW|engine|engine/ROW|data|data/ROW ...] [--device cpu|cuda:N] [--json]`: measures and prints each figure beside its target;
  * demo and overhead where nothing is named. Exit code 1 where one does not hold (or proves nothing), 2 on a wrong call.
  */
 const call = readCall();
@@ -19,7 +20,13 @@ const namesIn = (group: string, rows: readonly string[]) =>
 const scaleNames = namesIn('scale', SCALE_ROWS);
 const engineNames = namesIn('engine', ENGINE_ROWS);
 const dataNames = namesIn('data', DATA_ROWS);
-const groups = [['scale', SCALE_ROWS] as const, ['engine', ENGINE_ROWS] as const, ['data', DATA_ROWS] as const];
+const durableNames = namesIn('durable', DURABLE_ROWS);
+const groups = [
+  ['durable', DURABLE_ROWS] as const,
+  ['scale', SCALE_ROWS] as const,
+  ['engine', ENGINE_ROWS] as const,
+  ['data', DATA_ROWS] as const,
+];
 const known = [...PARTS, ...groups.flatMap(([group, rows]) => [group, ...rows.map((name) => `${group}/${name}`)])];
 
 if (call && asked.every((word) => known.includes(word)) && DeviceConfig.safeParse(call.values.device).success) {
@@ -28,6 +35,7 @@ if (call && asked.every((word) => known.includes(word)) && DeviceConfig.safePars
   const parts = asked.length > 0 ? asked.filter(isPart) : PARTS;
   const rows = [
     ...(parts.length > 0 ? await pipelineRows(parts, say) : []),
+    ...(durableNames.length > 0 ? await durableRows(durableNames as DurableRow[], say) : []),
     ...(scaleNames.length > 0 ? await scaleRows(scaleNames as ScaleRow[], say) : []),
     ...(engineNames.length > 0 ? await engineRows(engineNames, device as Device, say) : []),
     ...(dataNames.length > 0 ? await dataRows(dataNames, say) : []),

@@ -76,6 +76,11 @@ export class ProofInstallation {
     }
   }
 
+  /** Where the store listens, and its account. */
+  get s3(): DevServers['s3'] {
+    return this.#servers.s3;
+  }
+
   bucket(name: string): ProofBucket {
     const store = new S3Store({ ...this.#servers.s3, bucket: name, forcePathStyle: true });
     this.#stores.push(store);

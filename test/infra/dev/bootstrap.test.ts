@@ -42,7 +42,7 @@ describe('bootstrap', () => {
   it('names the commands when asked for another one, on standard error', () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [BOOTSTRAP, 'fly'], { encoding: 'utf8' });
     assert.deepEqual([status, stdout], [1, '']);
-    assert.match(stderr, /^samflow: unknown command fly: use demo, samflow, test, parity, bench, pretrain\.\n$/);
+    assert.match(stderr, /^samflow: unknown command fly: use demo, samflow, test, parity, bench, chaos, pretrain\.\n$/);
   });
 
   it('says what it installs on standard error, leaves standard output to the command, and a linked folder alone', async () => {
