@@ -1,7 +1,10 @@
-import { mkdtemp, open, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Fault } from '../fault.ts';
+
+/** Folders of this machine; processes of others, which may share the place, are not known here. */
+const OWN = `samflow-model-${hostname().replace(/[^\w.]/g, '_')}-`;
 
 /** The name under which models look for their weights. */
 const WEIGHTS = 'weights.bin';
@@ -15,7 +18,9 @@ export async function withModelFile<T>(
   { model, weights }: { model: Uint8Array; weights: readonly Uint8Array[] },
   use: (path: string) => Promise<T>,
 ): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), `samflow-model-${process.pid}-`));
+  swept ??= sweepModelFiles();
+  await swept;
+  const folder = await mkdtemp(join(tmpdir(), `${OWN}${process.pid}-`));
   try {
     const path = join(folder, 'model.onnx');
     await writeParts(path, [model]);
@@ -23,6 +28,26 @@ export async function withModelFile<T>(
     return await use(path);
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+let swept: Promise<void> | undefined;
+
+/** Removes what processes of this machine have left that were killed while they opened a session. */
+export async function sweepModelFiles(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = name.startsWith(OWN) ? Number.parseInt(name.slice(OWN.length), 10) : Number.NaN;
+    if (!Number.isNaN(pid) && isGone(pid)) await rm(join(tmpdir(), name), { recursive: true, force: true });
+  }
+}
+
+function isGone(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    // EPERM: it is somebody else's, and alive.
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
   }
 }
 
