@@ -41,7 +41,9 @@ describe('a cancellation, in every stage', { skip: await withoutTools('temporal'
       source = await serveFile(await writeArchive(join(folder, 'set.zip'), largeScans(3, [3, 3, 4])));
       installation = await Installation.open();
       bucket = installation.bucket('cancelled');
-      await Promise.all([installation.startWorker('io,cpu', bucket), installation.startWorker('gpu', bucket)]);
+      // The archive is served on this machine.
+      const env = { SAMFLOW_SOURCE_HOSTS: 'private' };
+      await Promise.all([installation.startWorker('io,cpu', bucket, env), installation.startWorker('gpu', bucket)]);
     },
     { timeout: 180_000 },
   );
