@@ -113,7 +113,8 @@ describe('a run whose gpu worker is killed while it fine-tunes', {
     for (const { attempt, result } of killed.shards) assert.deepEqual([attempt, result.reused], [1, false]);
     const manifests = await textsIn(bucket, 'memo/encode/');
     assert.equal(manifests.size, slices.length);
-    const counted = [...manifests.values()].reduce((sum, text) => sum + JSON.parse(text).parameters.count, 0);
+    const runsOf = (text: string): [count: number][] => JSON.parse(text).parameters.runs;
+    const counted = [...manifests.values()].flatMap(runsOf).reduce((sum, [count]) => sum + count, 0);
     const rows = killed.shards.reduce((sum, { input }) => sum + input.to - input.from, 0);
     assert.equal(counted, rows);
   });
