@@ -1,4 +1,5 @@
 import type { ProofBucket, ProofInstallation } from '../../cli/resume-proof/installation.ts';
+import { payloadValue } from '../../cli/watch/decode.ts';
 import { HEARTBEAT } from '../../contracts/messages.ts';
 import { FineTuneProgress } from '../../contracts/stages.ts';
 import { type BenchRow, load } from '../row.ts';
@@ -12,9 +13,9 @@ export async function killRows(installation: ProofInstallation, say: (line: stri
   let lostSteps = 0;
   const killed = await timed('killed', installation, async (bucket, handle, gpu) => {
     let step = 0;
-    while (step < 600) step = (await heardOf(handle)) ?? step;
+    while (step < 600) step = (await heardOf(handle, installation)) ?? step;
     await gpu.end('SIGKILL');
-    lostSteps = Math.max(0, ((await heardOf(handle)) ?? step) - (await lastKept(bucket)));
+    lostSteps = Math.max(0, ((await heardOf(handle, installation)) ?? step) - (await lastKept(bucket)));
     await installation.startWorker('gpu', bucket);
   });
   const detectionSeconds = Number.parseFloat(HEARTBEAT.timeout);
@@ -60,12 +61,11 @@ async function timed(
 }
 
 /** The last step that the server has heard of; null outside the training. */
-async function heardOf(handle: Handle): Promise<number | null> {
+async function heardOf(handle: Handle, { client }: ProofInstallation): Promise<number | null> {
   const { raw } = await handle.describe();
   const pending = raw.pendingActivities?.find(({ activityType }) => activityType?.name === 'fineTune');
-  const payload = pending?.heartbeatDetails?.payloads?.[0];
-  if (!payload?.data) return null;
-  const told = FineTuneProgress.safeParse(JSON.parse(Buffer.from(payload.data).toString('utf8')));
+  const value = await payloadValue(client, pending?.heartbeatDetails?.payloads?.[0]);
+  const told = FineTuneProgress.safeParse(value);
   return told.success ? told.data.step : null;
 }
 
