@@ -400,6 +400,21 @@ describe('the stages, as activities over a store', () => {
     assert.equal((await run(openWorker(store, cacheDir).fineTune, { ...input, fresh } as FineTuneInput)).reused, true);
   });
 
+  it('decide nothing by the clock, which jumps forth and back by hours (F6)', async () => {
+    const store = await copyOf(encodedStore);
+    const now = Date.now;
+    let asked = 0;
+    const spy = mock.method(Date, 'now', () => now() + [3_600_000, -7_200_000, 86_400_000][asked++ % 3]!);
+    try {
+      const tuned = await run(openWorker(store, cacheDir).fineTune, input);
+      assert.deepEqual([tuned.weights, tuned.curves], [untouched.weights, untouched.curves]);
+      const again = await run(openWorker(store, cacheDir).fineTune, input);
+      assert.deepEqual([again.reused, again.weights], [true, untouched.weights]);
+    } finally {
+      spy.mock.restore();
+    }
+  });
+
   it('close what they have opened where the rest cannot be opened', async () => {
     const store = await copyOf(encodedStore);
     const open = MaskDecoder.open;

@@ -9,7 +9,7 @@ import { OwnTemporal } from '../helpers/own-temporal.ts';
 import { until } from '../helpers/until.ts';
 
 /**
- * Faults of the plan (F3 server, F4 store, F5 zombie; F1 and F2 are `samflow verify-resume`'s): after each of them a run must end
+ * Faults of the plan (F3 server, F4 store, F5 zombie, F8 native abort; F1 and F2 are `samflow verify-resume`'s): after each of them a run must end
  * as one that nobody touched, bit by bit, with one checkpoint chain in which every step names its parent, and no slice encoded
  * twice.
  */
@@ -95,6 +95,17 @@ describe('a run that ends as one that nobody touched', { skip: await withoutTool
       `${injected} of ${proxy.requests}: ${[...proxy.injected.keys()]}`,
     );
     same(account, `F4 (seed ${SEED}, ${injected} of ${proxy.requests} requests)`, (performance.now() - started) / 1000);
+  });
+
+  it('F8: native code takes its worker with it (SIGABRT)', async () => {
+    const started = performance.now();
+    const account = await ended('aborted', async (bucket, gpu) => {
+      await checkpoints(bucket, 5);
+      gpu.kill('SIGABRT');
+      assert.equal((await gpu.exited).signal, 'SIGABRT');
+      await installation.startWorker('gpu', bucket);
+    });
+    same(account, 'F8', (performance.now() - started) / 1000);
   });
 
   it('F5: a worker that was taken for dead wakes up beside its successor, and changes nothing', async () => {
