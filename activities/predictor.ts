@@ -44,6 +44,8 @@ export class Predictor {
   readonly #attempt: Attempt;
   readonly #decoders = new Map<Which, MaskDecoder>();
   #tunedModel: Promise<TunedModel> | null = null;
+  /** Of the last patient: the same serve both models, and exact boxes and jittered ones. */
+  #last: { readonly of: string; readonly embeddings: Promise<Uint16Array[]> } | null = null;
 
   constructor(
     deps: ActivityDeps,
@@ -124,8 +126,18 @@ export class Predictor {
 
   /** Those that were kept, or, where the training changed the encoder or none were, new ones. */
   async #embeddings(patient: EncodedPatient, which: Which): Promise<Uint16Array[]> {
-    const { model, weights } = this.#input;
     const own = which === 'fineTuned' && (await this.#tuned()).hasOwnEncoder;
+    const of = `${encodedDigests(patient).join()} ${own}`;
+    // The old ones go before the new ones come: a patient's may take most of the memory.
+    if (this.#last?.of !== of) {
+      this.#last = null;
+      this.#last = { of, embeddings: this.#readOrMake(patient, own) };
+    }
+    return this.#last.embeddings;
+  }
+
+  async #readOrMake(patient: EncodedPatient, own: boolean): Promise<Uint16Array[]> {
+    const { model, weights } = this.#input;
     if (!own && patient.shards.length > 0) return readEmbeddings(this.#deps.artifacts, patient);
     const tuned = own ? { ...(await this.#tuned()), weights } : undefined;
     const encoder = await this.#sessions.encoder(model, tuned);

@@ -1,13 +1,4 @@
-/** How the slices of one plane lie in canonical voxels (x fastest). */
-export interface SliceWalk {
-  /** Of a slice, in pixels, each a voxel. */
-  readonly height: number;
-  readonly width: number;
-  /** From one voxel to the next across, down and along a slice. */
-  readonly sliceStride: number;
-  readonly rowStride: number;
-  readonly columnStride: number;
-}
+import type { Plane } from './planes.ts';
 
 /**
  * Cuts the slice at a position [height, width], in image order (from the far end of both axes), as greys by a table of all
@@ -15,7 +6,7 @@ export interface SliceWalk {
  * every scan.
  */
 export function cutGreys(
-  { height, width, sliceStride, rowStride, columnStride }: SliceWalk,
+  { height, width, sliceStride, rowStride, columnStride }: Plane,
   image: Int16Array,
   table: Uint8Array,
   position: number,
@@ -27,24 +18,6 @@ export function cutGreys(
     let voxel = position * sliceStride + row * rowStride + (width - 1) * columnStride;
     for (const end = pixel + width; pixel < end; pixel += 1) {
       pixels[pixel] = table[image[voxel]! + INT16_ZERO]!;
-      voxel -= columnStride;
-    }
-  }
-}
-
-/** The same of a mask, as it is. */
-export function cutMask(
-  { height, width, sliceStride, rowStride, columnStride }: SliceWalk,
-  mask: Uint8Array,
-  position: number,
-  pixels: Uint8Array,
-  at = 0,
-): void {
-  let pixel = at;
-  for (let row = height - 1; row >= 0; row -= 1) {
-    let voxel = position * sliceStride + row * rowStride + (width - 1) * columnStride;
-    for (const end = pixel + width; pixel < end; pixel += 1) {
-      pixels[pixel] = mask[voxel]!;
       voxel -= columnStride;
     }
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { greyOf, type WindowRange, type WindowSetting, windowRange } from '../volume/intensity.ts';
 import { chooseSlices, refuseEmpty, type SliceFilter } from './choose-slices.ts';
-import { cutGreys, cutMask, INT16_ZERO } from './cut-greys.ts';
+import { cutGreys, INT16_ZERO } from './cut-greys.ts';
 import { cutSlice, foregroundCounts, type Plane, pasteSlice, planeOf, SLICE_AXES, type SliceAxis } from './planes.ts';
 import { resampleLinear, resampleNearest } from './resample.ts';
 import { roomForStacks } from './slices-record.ts';
@@ -53,9 +53,10 @@ export function slicesOf(stacks: readonly SliceStack[]): Slice[] {
   const slices: Slice[] = [];
   for (const stack of stacks) {
     const area = stack.height * stack.width;
+    const none = new Uint8Array(stack.masks ? 0 : area);
     for (const [at, index] of stack.index.entries()) {
       const cut = (array: Uint8Array) => array.subarray(at * area, (at + 1) * area);
-      const mask = stack.masks ? cut(stack.masks) : new Uint8Array(area);
+      const mask = stack.masks ? cut(stack.masks) : none;
       slices.push({ row: slices.length, stack, index, pixels: cut(stack.pixels), mask });
     }
   }
@@ -120,7 +121,7 @@ function cutStack(volume: PatientVolume, plane: Plane, stack: SliceStack, grey: 
       for (let pixel = 0; pixel < area; pixel += 1) pixels[row * area + pixel] = greyOf(resampled[pixel]!, window);
     }
     if (!masks) return;
-    if (isScanned) cutMask(plane, volume.mask!, position, masks, row * area);
+    if (isScanned) cutSlice(plane, volume.mask!, position, masks, row * area);
     else {
       cutSlice(plane, volume.mask!, position, labels);
       masks.set(resampleNearest(labels, scanned, [height, width]), row * area);

@@ -99,6 +99,11 @@ describe('a run that is disturbed while it fine-tunes', { skip: await withoutToo
     const chain = await chainIn(bucket);
     assert.deepEqual([...new Set(chain.map(({ fence }) => fence))], [1, 2, 3]);
     const steps = [...new Set(chain.map(({ step }) => step))];
+    const twice = chain.filter(({ step }, at) => chain[at - 1]?.step === step).map(({ step }) => step);
+    assert.ok(
+      twice.every((step) => step === kept || step === keptAtStop),
+      `${twice}`,
+    );
     const last = steps.at(-1)!;
     assert.ok(kept < last && keptAtStop < last, 'it was disturbed before its end');
     // One every five steps, one at the end of each epoch and one where an attempt was told to end.

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cutGreys, cutMask, INT16_ZERO } from '../../../lib/dataset/cut-greys.ts';
+import { cutGreys, INT16_ZERO } from '../../../lib/dataset/cut-greys.ts';
+import { cutSlice, planeOf, SLICE_AXES } from '../../../lib/dataset/planes.ts';
 
 const [NX, NY, NZ] = [5, 4, 3];
 const WALKS = {
@@ -12,14 +13,15 @@ const image = Int16Array.from({ length: NX * NY * NZ }, (_, at) => ((at * 7919) 
 const mask = Uint8Array.from(image, (value) => Math.abs(value) % 4);
 const table = Uint8Array.from({ length: 65536 }, (_, bin) => (bin * 31) & 255);
 
-for (const [plane, walk] of Object.entries(WALKS)) {
-  test(`a ${plane} slice has its far end first, in rows and in columns, and nothing else is touched`, () => {
-    const { height, width, sliceStride, rowStride, columnStride } = walk;
+for (const axis of SLICE_AXES) {
+  test(`a ${axis} slice has its far end first, in rows and in columns, and nothing else is touched`, () => {
+    const { height, width, sliceStride, rowStride, columnStride } = WALKS[axis];
+    const plane = planeOf([NX, NY, NZ], axis);
     for (const position of [0, 2]) {
       const greys = new Uint8Array(height * width + 5).fill(77);
       const labels = new Uint8Array(height * width + 5).fill(77);
-      cutGreys(walk, image, table, position, greys, 3);
-      cutMask(walk, mask, position, labels, 3);
+      cutGreys(plane, image, table, position, greys, 3);
+      cutSlice(plane, mask, position, labels, 3);
       for (let row = 0; row < height; row += 1) {
         for (let column = 0; column < width; column += 1) {
           const voxel = position * sliceStride + (height - 1 - row) * rowStride + (width - 1 - column) * columnStride;
