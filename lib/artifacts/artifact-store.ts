@@ -86,7 +86,7 @@ export class ArtifactStore {
     for (let attempt = 0; attempt < 2; attempt++) {
       const object = await this.#store.get(ref.key);
       if (!object) throw missing(ref);
-      const sha256 = await sha256OfLarge(object.bytes);
+      const sha256 = object.sha256 ?? (await sha256OfLarge(object.bytes));
       if (sha256 === ref.sha256 && object.bytes.length === ref.bytes) {
         await this.#cache?.put(ref, object.bytes);
         return object.bytes;
