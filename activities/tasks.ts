@@ -22,8 +22,6 @@ import {
 import { decodeSlices, encodeSlices } from '../lib/dataset/slices-record.ts';
 import { decodeVolume, encodeVolume, type PatientFiles, readPatientVolume } from '../lib/dataset/volume-record.ts';
 import type { CrossValidationData } from '../lib/report/cross-validation-data.ts';
-import { renderCrossValidation } from '../lib/report/render-cross-validation.ts';
-import { renderReport } from '../lib/report/render-report.ts';
 import type { ReportData } from '../lib/report/report-data.ts';
 import { cleanMask, type PostProcess } from '../lib/volume/clean-mask.ts';
 import { writeMaskOnNativeGrid, writeProbabilityOnNativeGrid } from '../lib/volume/nifti-write.ts';
@@ -191,11 +189,14 @@ function mask(o: {
 const namesOf = (structures: readonly Structure[]) =>
   structures.map(({ name, label }) => ({ name, label: label ?? 1 }));
 
-function report(data: ReportData): Uint8Array {
+// The charts' library is loaded where a report is made: it takes two seconds of every thread's start.
+async function report(data: ReportData): Promise<Uint8Array> {
+  const { renderReport } = await import('../lib/report/render-report.ts');
   return new TextEncoder().encode(renderReport(data));
 }
 
-function crossValidationReport(data: CrossValidationData): Uint8Array {
+async function crossValidationReport(data: CrossValidationData): Promise<Uint8Array> {
+  const { renderCrossValidation } = await import('../lib/report/render-cross-validation.ts');
   return new TextEncoder().encode(renderCrossValidation(data));
 }
 
