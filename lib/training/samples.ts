@@ -1,9 +1,9 @@
 import { drawPoints, type PointSetting } from '../dataset/points.ts';
 import { jitterBox } from '../dataset/prompts.ts';
 import { random, randomOrder } from '../dataset/random.ts';
-import { float16, float32, type Tensor } from '../runtime/tensor.ts';
+import { float32, type Tensor } from '../runtime/tensor.ts';
 import type { SamModel } from '../sam/model.ts';
-import { preprocess } from '../sam/processor.ts';
+import { imageFeeds, type SliceImage } from './image-feeds.ts';
 import type { BatchShape } from './mask-graph.ts';
 import { type BatchSettings, imagesPerPass } from './passes.ts';
 import { promptFeeds, promptShape, type SlicePrompt, scalePrompt } from './prompt-feeds.ts';
@@ -18,11 +18,7 @@ export interface TrainingObject {
 }
 
 /** A slice with its objects, as the embedding that was kept of it or as itself. */
-export interface TrainingSlice {
-  /** Float16 bits [C, h, w] of the embedding, or grey values [H, W]. */
-  readonly image: Uint16Array | Uint8Array;
-  readonly height: number;
-  readonly width: number;
+export interface TrainingSlice extends SliceImage {
   readonly objects: readonly TrainingObject[];
 }
 
@@ -80,7 +76,7 @@ export class Batches {
    * Pass number `pass` of batch number `index` of an epoch, in shuffled order with jittered boxes. The last batch is filled
    * up from the epoch's beginning, so every step has the same shape.
    */
-  training(epoch: number, index: number, pass: number, drawing: PromptDrawing): Record<string, Tensor> {
+  training(epoch: number, index: number, pass: number, drawing: PromptDrawing): Promise<Record<string, Tensor>> {
     const { images } = this.shape;
     const { seed } = drawing;
     const order = randomOrder(this.groups.length, seed, STREAM.order, epoch);
@@ -96,7 +92,7 @@ export class Batches {
   }
 
   /** Pass number `pass` in the slices' own order with exact prompts, and which of them count. */
-  validation(pass: number): { feeds: Record<string, Tensor>; counts: readonly boolean[] } {
+  async validation(pass: number): Promise<{ feeds: Record<string, Tensor>; counts: readonly boolean[] }> {
     const { images, boxesPerImage } = this.shape;
     const start = pass * images;
     const rows = Math.min(images, this.groups.length - start);
@@ -109,16 +105,20 @@ export class Batches {
       const draw = (n: number) => random(0, STREAM.validation, group, object, n);
       return { box, points: drawPoints(mask, [...box], [height, width], this.pointSetting, draw, 'deepest') };
     };
-    return { feeds: this.feeds(at, exact), counts };
+    return { feeds: await this.feeds(at, exact), counts };
   }
 
-  private feeds(
+  private async feeds(
     at: readonly number[],
     promptOf: (slice: TrainingSlice, object: number, group: number, slot: number) => SlicePrompt,
-  ): Record<string, Tensor> {
+  ): Promise<Record<string, Tensor>> {
     const { boxesPerImage: perImage, prompt: shape } = this.shape;
     const { config, processor } = this.model;
     const { maskSize } = config;
+    const images = await imageFeeds(
+      at.map((group) => this.slices[this.groups[group]!.slice]!),
+      this.model,
+    );
     const count = at.length * perImage;
     const prompts: SlicePrompt[] = [];
     const target = new Float32Array(count * maskSize ** 2);
@@ -131,26 +131,10 @@ export class Batches {
       }
     }
     return {
-      ...this.imageFeeds(at.map((group) => this.slices[this.groups[group]!.slice]!)),
+      ...images,
       ...promptFeeds(shape, prompts, perImage),
       target: float32(target, [count, 1, maskSize, maskSize]),
     };
-  }
-
-  private imageFeeds(slices: readonly TrainingSlice[]): Record<string, Tensor> {
-    const { config, processor } = this.model;
-    if (slices[0]!.image instanceof Uint8Array) {
-      const size = 3 * config.imageSize ** 2;
-      const pixels = new Float32Array(slices.length * size);
-      for (const [i, { image, height, width }] of slices.entries()) {
-        preprocess(image as Uint8Array, height, width, processor, pixels, i * size);
-      }
-      return { pixels: float32(pixels, [slices.length, 3, config.imageSize, config.imageSize]) };
-    }
-    const shape = [config.decoder.hidden_size, config.grid, config.grid];
-    const embeddings = new Uint16Array(slices.length * slices[0]!.image.length);
-    for (const [i, { image }] of slices.entries()) embeddings.set(image, i * image.length);
-    return { embeddings: float16(embeddings, [slices.length, ...shape]) };
   }
 
   private coverageOf(slice: number, object: number): Uint8Array {
