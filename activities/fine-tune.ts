@@ -18,10 +18,11 @@ import { type Attempt, activity } from './activity.ts';
 import { branchCheckpoint } from './branch.ts';
 import { epochsInChain, openCheckpointChain } from './checkpoint-chain.ts';
 import type { ActivityDeps } from './deps.ts';
-import { encodedDigests, readEmbeddings } from './encoded.ts';
+import { encodedDigests } from './encoded.ts';
 import { modelDigests } from './models.ts';
 import { boxSetting } from './predictor.ts';
 import type { Sessions } from './sessions.ts';
+import { TrainingEmbeddings } from './training-embeddings.ts';
 
 const VERSION = 5;
 const Result = FineTuneResult.omit({ reused: true, seconds: true });
@@ -91,58 +92,67 @@ async function train(
 ): Promise<Result> {
   const { artifacts } = deps;
   const { signal } = attempt;
-  const from = imageInput(training.train);
-  const data = {
-    model: await sessions.models.open(model, from === 'embeddings' ? 'decoder' : 'whole'),
-    train: await slicesOf(train, from, prompts, deps, signal),
-    val: await slicesOf(val, from, prompts, deps, signal),
-  };
-  // Not before: another run may be at this training too, and is fenced out from here on.
-  const chain = await openCheckpointChain(deps, key, until);
-  const progress = openProgress(attempt, deps);
-  let checkpoint = chain.last?.checkpoint ?? branch;
-  const resume = chain.last?.bytes ?? (branch && (await artifacts.get(branch)));
-  const trained = await fineTune({
-    ...data,
-    settings: { ...training, ...drawingOf(prompts) },
-    until,
-    session: sessions.options(model),
-    ...(resume && { resume }),
-    signal,
-    onStatus: (status) => progress.show({ ...status, checkpoint }),
-    // Also when the signal has aborted: what this attempt leaves behind, the next one goes on from. The fence keeps order.
-    onCheckpoint: async (bytes, step, epochs) => {
-      checkpoint = await chain.commit(step, bytes, epochs);
-    },
-  });
-  progress.end();
-  const { steps, start, epochs, bestEpoch, bestValLoss } = trained;
-  return {
-    weights: await artifacts.put('weights', trained.weights),
-    curves: await artifacts.putJson('curves', { start, epochs }),
-    ...{ steps, bestEpoch, bestValLoss },
-  };
+  const embeddings = imageInput(training.train) === 'embeddings' ? new TrainingEmbeddings(deps) : null;
+  const slices = (patients: readonly EncodedPatient[]) => slicesOf(patients, embeddings, prompts, deps, signal);
+  try {
+    const opening = sessions.models.open(model, embeddings ? 'decoder' : 'whole');
+    // Heard of below: patients are read meanwhile, one at a time.
+    opening.catch(() => undefined);
+    const data = { train: await slices(train), val: await slices(val), model: await opening };
+    embeddings?.fetchAhead();
+    // Not before: another run may be at this training too, and is fenced out from here on.
+    const chain = await openCheckpointChain(deps, key, until);
+    const progress = openProgress(attempt, deps);
+    let checkpoint = chain.last?.checkpoint ?? branch;
+    const resume = chain.last?.bytes ?? (branch && (await artifacts.get(branch)));
+    const trained = await fineTune({
+      ...data,
+      settings: { ...training, ...drawingOf(prompts) },
+      until,
+      session: sessions.options(model),
+      ...(resume && { resume }),
+      signal,
+      onStatus: (status) => progress.show({ ...status, checkpoint }),
+      onWait: (seconds) => deps.observer?.waited(seconds),
+      // Also when the signal has aborted: what this attempt leaves behind, the next one goes on from. The fence keeps order.
+      onCheckpoint: async (bytes, step, epochs) => {
+        checkpoint = await chain.commit(step, bytes, epochs);
+      },
+    });
+    progress.end();
+    const { steps, start, epochs, bestEpoch, bestValLoss } = trained;
+    return {
+      weights: await artifacts.put('weights', trained.weights),
+      curves: await artifacts.putJson('curves', { start, epochs }),
+      ...{ steps, bestEpoch, bestValLoss },
+    };
+  } finally {
+    await embeddings?.close();
+  }
 }
 
 /** Every slice with its objects, and with its embedding or, where the encoder learns, its pixels. */
 async function slicesOf(
   patients: readonly EncodedPatient[],
-  from: ReturnType<typeof imageInput>,
+  embeddings: TrainingEmbeddings | null,
   setting: Input['prompts'],
   { artifacts, compute }: ActivityDeps,
   signal: AbortSignal,
 ): Promise<TrainingSlice[]> {
-  const slices: TrainingSlice[] = [];
+  const found: TrainingSlice[] = [];
   for (const patient of patients) {
-    // What is given to a task moves to its thread; the pixels are read again.
-    const rows = await compute.run('prompts', { slices: await artifacts.get(patient.slices), setting }, signal);
-    const embeddings = from === 'embeddings' ? await readEmbeddings(artifacts, patient) : null;
-    for (const { row, pixels, stack } of slicesIn(decodeSlices(await artifacts.get(patient.slices)))) {
-      const objects = rows[row]!.map(({ box, componentMask: mask }) => ({ box, mask }));
-      slices.push({ image: embeddings?.[row] ?? pixels, height: stack.height, width: stack.width, objects });
+    const own = await embeddings?.of(patient);
+    const { prompts, slices } = await compute.run(
+      'prompts',
+      { slices: await artifacts.get(patient.slices), setting },
+      signal,
+    );
+    for (const { row, pixels, stack } of slicesIn(decodeSlices(slices))) {
+      const objects = prompts[row]!.map(({ box, componentMask: mask }) => ({ box, mask }));
+      found.push({ image: own?.[row] ?? pixels, height: stack.height, width: stack.width, objects });
     }
   }
-  return slices;
+  return found;
 }
 
 /** Signals make history, so the workflow hears of an epoch only so often, and of the end; heartbeats carry every step. */

@@ -90,11 +90,15 @@ function digests({ slices }: { slices: Uint8Array }) {
   return sliceDigests(decodeSlices(slices));
 }
 
-/** Prompts from the truth, row by row. */
-function prompts({ slices, setting }: { slices: Uint8Array; setting: BoxSetting }): Prompt[][] {
-  return slicesOf(decodeSlices(slices)).map(({ mask, stack: { height, width } }) =>
+/** Prompts from the truth, row by row, and the slices back: what is given to a task moves to its thread. */
+function prompts({ slices, setting }: { slices: Uint8Array; setting: BoxSetting }): {
+  prompts: Prompt[][];
+  slices: Uint8Array;
+} {
+  const prompts = slicesOf(decodeSlices(slices)).map(({ mask, stack: { height, width } }) =>
     boxesOf(mask, height, width, setting),
   );
+  return { prompts, slices };
 }
 
 /** The same without the objects' masks, with each slice's place and size. */

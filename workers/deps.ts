@@ -49,6 +49,7 @@ export function openDeps(
       sources: { kaggle: worker.kaggle, openBucket: (place) => buckets.open(place), reach },
       patientKey: worker.patientKey,
       threads: worker.threads,
+      embeddings: { memoryBytes: worker.embeddingsMemory, onTrouble: onCacheTrouble },
       devices: worker.devices as Device[],
       ...(metrics && { observer: metrics }),
     },

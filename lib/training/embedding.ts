@@ -9,3 +9,6 @@ export type Embedding = Uint16Array | StoredEmbedding;
 
 export const readEmbedding = async (embedding: Embedding): Promise<Uint16Array> =>
   embedding instanceof Uint16Array ? embedding : embedding.read();
+
+/** Bytes of a training's embeddings that stay in memory where nobody says otherwise; those beyond are read from a disk. */
+export const EMBEDDINGS_IN_MEMORY = 2 ** 30;

@@ -108,6 +108,12 @@ describe('memory and disk', () => {
     assert.equal(objects, 9 * (100 * 50 + 32 * 32));
   });
 
+  it('hold no more than a gibibyte of embeddings: the others are read from a disk', () => {
+    const large = { ...FACTS, embeddingShape: [256, 64, 64] as const };
+    const many = { ...PARTS, train: PARTS.train.map((one) => ({ ...one, slices: 4000 })) };
+    assert.equal(memoryOf(many, large, TRAINING).images, 2 ** 30);
+  });
+
   it('hold pixels instead of embeddings where the encoder learns, and sums of gradients where they accumulate', () => {
     const { optimiser, images } = memoryOf(PARTS, FACTS, { ...TRAINING, train: 'everything', accumulate: 2 });
     assert.equal(optimiser, 15 * 605 * 4);

@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
-import { sweepModelFiles, withModelFile, writeParts } from '../../../lib/runtime/model-file.ts';
+import { withModelFile, writeParts } from '../../../lib/runtime/model-file.ts';
+import { sweepOwnFolders } from '../../../lib/runtime/own-folder.ts';
 import { assertRejectsWithFault } from '../../helpers/faults.ts';
 
 const MODULE = new URL('../../../lib/runtime/model-file.ts', import.meta.url);
@@ -34,7 +35,7 @@ describe('the files of a session', () => {
     const left = dirname(killed.stdout.trim());
     assert.ok(existsSync(left));
     await withModelFile({ model: new Uint8Array(1), weights: [] }, async (path) => {
-      await sweepModelFiles();
+      await sweepOwnFolders();
       assert.ok(existsSync(path));
     });
     assert.ok(!existsSync(left));
