@@ -142,14 +142,14 @@ async function slicesOf(
   const found: TrainingSlice[] = [];
   for (const patient of patients) {
     const own = await embeddings?.of(patient);
-    const { prompts, slices } = await compute.run(
-      'prompts',
+    const { objects, slices } = await compute.run(
+      'objects',
       { slices: await artifacts.get(patient.slices), setting },
       signal,
     );
     for (const { row, pixels, stack } of slicesIn(decodeSlices(slices))) {
-      const objects = prompts[row]!.map(({ box, componentMask: mask }) => ({ box, mask }));
-      found.push({ image: own?.[row] ?? pixels, height: stack.height, width: stack.width, objects });
+      const { height, width } = stack;
+      found.push({ image: own?.[row] ?? pixels, height, width, objects: objects[row]! });
     }
   }
   return found;

@@ -2,14 +2,9 @@ import type { Structure } from '../contracts/stages.ts';
 import { automaticBoxes, type BoxPrior, priorsOf } from '../lib/dataset/automatic-prompts.ts';
 import { fuseLabels, fuseProbabilities } from '../lib/dataset/fuse-planes.ts';
 import { labelsPresent } from '../lib/dataset/labels-present.ts';
+import { packMask } from '../lib/dataset/packed-mask.ts';
 import { drawPoints, type PointSetting, pointsOfBox } from '../lib/dataset/points.ts';
-import {
-  type BoxSetting,
-  boxesOf,
-  type LabelledBox,
-  type Prompt,
-  type PromptsSetting,
-} from '../lib/dataset/prompts.ts';
+import { type BoxSetting, boxesOf, type LabelledBox, type PromptsSetting } from '../lib/dataset/prompts.ts';
 import { random } from '../lib/dataset/random.ts';
 import {
   type SliceAxis,
@@ -23,6 +18,7 @@ import { decodeSlices, encodeSlices } from '../lib/dataset/slices-record.ts';
 import { decodeVolume, encodeVolume, type PatientFiles, readPatientVolume } from '../lib/dataset/volume-record.ts';
 import type { CrossValidationData } from '../lib/report/cross-validation-data.ts';
 import type { ReportData } from '../lib/report/report-data.ts';
+import type { TrainingObject } from '../lib/training/samples.ts';
 import { cleanMask, type PostProcess } from '../lib/volume/clean-mask.ts';
 import { writeMaskOnNativeGrid, writeProbabilityOnNativeGrid } from '../lib/volume/nifti-write.ts';
 import { voxelDigest } from '../lib/volume/voxel-digest.ts';
@@ -45,7 +41,7 @@ export const tasks = {
   convert,
   slice,
   digests,
-  prompts,
+  objects,
   boxes,
   priors,
   plan,
@@ -90,15 +86,15 @@ function digests({ slices }: { slices: Uint8Array }) {
   return sliceDigests(decodeSlices(slices));
 }
 
-/** Prompts from the truth, row by row, and the slices back: what is given to a task moves to its thread. */
-function prompts({ slices, setting }: { slices: Uint8Array; setting: BoxSetting }): {
-  prompts: Prompt[][];
+/** Objects of the truth, row by row, and the slices back: what is given to a task moves to its thread. */
+function objects({ slices, setting }: { slices: Uint8Array; setting: BoxSetting }): {
+  objects: TrainingObject[][];
   slices: Uint8Array;
 } {
-  const prompts = slicesOf(decodeSlices(slices)).map(({ mask, stack: { height, width } }) =>
-    boxesOf(mask, height, width, setting),
+  const objects = slicesOf(decodeSlices(slices)).map(({ mask, stack: { height, width } }) =>
+    boxesOf(mask, height, width, setting).map(({ box, componentMask }) => ({ box, mask: packMask(componentMask) })),
   );
-  return { prompts, slices };
+  return { objects, slices };
 }
 
 /** The same without the objects' masks, with each slice's place and size. */

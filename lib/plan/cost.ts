@@ -136,7 +136,10 @@ export function memoryOf(parts: CountedParts, facts: CheckpointFacts, training: 
           EMBEDDINGS_IN_MEMORY,
           sum(learning, ({ slices }) => slices * embeddingBytes(facts)),
         ),
-    objects: sum(learning, ({ boxes, height, width }) => sum(boxes, (count) => count) * (height * width + targetBytes)),
+    objects: sum(
+      learning,
+      ({ boxes, height, width }) => sum(boxes, (count) => count) * (Math.ceil((height * width) / 8) + targetBytes),
+    ),
   };
 }
 

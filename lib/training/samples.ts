@@ -1,4 +1,5 @@
-import { drawPoints, type PointSetting } from '../dataset/points.ts';
+import { type PackedMask, unpackMask } from '../dataset/packed-mask.ts';
+import { drawPoints, type Point, type PointSetting, pointsOf } from '../dataset/points.ts';
 import { jitterBox } from '../dataset/prompts.ts';
 import { random, randomOrder } from '../dataset/random.ts';
 import { float32, type Tensor } from '../runtime/tensor.ts';
@@ -14,7 +15,7 @@ export interface TrainingObject {
   /** x0, y0, x1, y1 in pixels of the slice. */
   readonly box: readonly [number, number, number, number];
   /** [H, W] of 0 or 1: this object alone. */
-  readonly mask: Uint8Array;
+  readonly mask: Uint8Array | PackedMask;
 }
 
 /** A slice with its objects, as the embedding that was kept of it or as itself. */
@@ -82,12 +83,12 @@ export class Batches {
     const order = randomOrder(this.groups.length, seed, STREAM.order, epoch);
     const first = index * this.images + pass * images;
     const at = Array.from({ length: images }, (_, i) => order[(first + i) % order.length]!);
-    return this.feeds(at, ({ height, width, objects }, object, group, slot) => {
-      const { box: exact, mask } = objects[object]!;
+    return this.feeds(at, (slice, object, group, slot) => {
       const counters = [epoch, group, ...(slot > 0 ? [slot] : [])];
-      const box = jitterBox([...exact], height, width, drawing, seed, STREAM.jitter, ...counters);
+      const exact = slice.objects[object]!.box;
+      const box = jitterBox([...exact], slice.height, slice.width, drawing, seed, STREAM.jitter, ...counters);
       const draw = (n: number) => random(seed, STREAM.points, n, ...counters);
-      return { box, points: drawPoints(mask, box, [height, width], this.pointSetting, draw, 'drawn') };
+      return { box, points: this.points(slice, object, box, draw, 'drawn') };
     });
   }
 
@@ -100,12 +101,23 @@ export class Batches {
     const counts = at.flatMap((group, row) =>
       Array.from({ length: boxesPerImage }, (_, slot) => row < rows && slot < this.groups[group]!.real),
     );
-    const exact = ({ height, width, objects }: TrainingSlice, object: number, group: number): SlicePrompt => {
-      const { box, mask } = objects[object]!;
+    const exact = (slice: TrainingSlice, object: number, group: number): SlicePrompt => {
+      const { box } = slice.objects[object]!;
       const draw = (n: number) => random(0, STREAM.validation, group, object, n);
-      return { box, points: drawPoints(mask, [...box], [height, width], this.pointSetting, draw, 'deepest') };
+      return { box, points: this.points(slice, object, [...box], draw, 'deepest') };
     };
     return { feeds: await this.feeds(at, exact), counts };
+  }
+
+  private points(
+    { height, width, objects }: TrainingSlice,
+    object: number,
+    box: Parameters<typeof drawPoints>[1],
+    draw: (n: number) => number,
+    first: 'drawn' | 'deepest',
+  ): Point[] {
+    if (pointsOf(this.pointSetting) === 0) return [];
+    return drawPoints(unpackMask(objects[object]!.mask), box, [height, width], this.pointSetting, draw, first);
   }
 
   private async feeds(
@@ -141,7 +153,7 @@ export class Batches {
     const key = `${slice}/${object}`;
     const { height, width, objects } = this.slices[slice]!;
     const known = this.covered.get(key);
-    const covered = known ?? coverage(objects[object]!.mask, height, width, this.model.config.maskSize);
+    const covered = known ?? coverage(unpackMask(objects[object]!.mask), height, width, this.model.config.maskSize);
     this.covered.set(key, covered);
     return covered;
   }

@@ -105,7 +105,7 @@ describe('memory and disk', () => {
     const { weights, optimiser, images, objects } = memoryOf(PARTS, FACTS, TRAINING);
     assert.deepEqual([weights, optimiser], [2 * 605 * 4, 13 * 200 * 4]);
     assert.equal(images, 6 * 32 * 8 * 8 * 2);
-    assert.equal(objects, 9 * (100 * 50 + 32 * 32));
+    assert.equal(objects, 9 * ((100 * 50) / 8 + 32 * 32));
   });
 
   it('hold no more than a gibibyte of embeddings: the others are read from a disk', () => {
