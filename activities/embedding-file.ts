@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { withOwnFolder } from '../lib/runtime/own-folder.ts';
+import { withWorkFolder } from '../lib/runtime/work-folder.ts';
 
 /** Embeddings of a scan, float16 bits of one size each, in the order of its rows. */
 export interface EmbeddingFile {
@@ -10,7 +10,7 @@ export interface EmbeddingFile {
 
 /** Keeps embeddings on disk for as long as `use` takes: those of a scan's thousand slices are 2 GB. */
 export function withEmbeddingFile<T>(size: number, use: (file: EmbeddingFile) => Promise<T>): Promise<T> {
-  return withOwnFolder('embeddings', async (folder) => {
+  return withWorkFolder(async (folder) => {
     const handle = await open(join(folder, 'embeddings'), 'w+');
     try {
       return await use({

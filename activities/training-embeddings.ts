@@ -1,10 +1,9 @@
-import { rm } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import type { ArtifactRef } from '../contracts/artifact.ts';
 import type { EncodedPatient } from '../contracts/stages.ts';
 import { type BlobCache, DiskCache } from '../lib/artifacts/disk-cache.ts';
 import { sha256Hex } from '../lib/artifacts/keys.ts';
-import { makeOwnFolder } from '../lib/runtime/own-folder.ts';
+import { withWorkFolder } from '../lib/runtime/work-folder.ts';
 import { decodeSafetensors, u16 } from '../lib/safetensors.ts';
 import { EMBEDDINGS_IN_MEMORY, type StoredEmbedding } from '../lib/training/embedding.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -27,8 +26,8 @@ interface Shard {
 /** A folder of shards on this machine: the worker's cache, or one of the training's own. */
 interface Disk {
   readonly cache: BlobCache;
-  /** Its own one, to be filled and removed. */
-  readonly folder: string | null;
+  /** Nobody else fills it. */
+  readonly isOwn: boolean;
 }
 
 /**
@@ -43,8 +42,11 @@ export class TrainingEmbeddings {
   /** Bytes of memory that are left. */
   #free: number;
   #disk: Promise<Disk> | null = null;
-  /** What is being written into the training's own folder. */
+  /** As long as the training's own folder is there. */
+  #holding: Promise<void> | null = null;
+  /** What is being written into it. */
   readonly #writing = new Set<Promise<void>>();
+  #letGo = (): void => undefined;
   #isClosed = false;
 
   constructor({ artifacts, embeddings }: Pick<ActivityDeps, 'artifacts' | 'embeddings'>) {
@@ -81,8 +83,8 @@ export class TrainingEmbeddings {
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all(this.#writing);
-    const { folder } = (await this.#disk?.catch(() => null)) ?? { folder: null };
-    if (folder) await rm(folder, { recursive: true, force: true });
+    this.#letGo();
+    await this.#holding?.catch(() => undefined);
   }
 
   async #read(shard: Shard, row: number): Promise<Uint16Array> {
@@ -119,7 +121,7 @@ export class TrainingEmbeddings {
     if (isKept) this.#free -= ref.bytes;
     try {
       const own = this.#disk && (await this.#openDisk());
-      const bytes = (own?.folder && (await own.cache.get(ref))) || (await this.#artifacts.get(ref));
+      const bytes = (own?.isOwn && (await own.cache.get(ref))) || (await this.#artifacts.get(ref));
       const tensor = decodeSafetensors(bytes, ref.kind).tensors.get(EMBEDDINGS);
       if (tensor?.shape[0] !== rows) throw new TypeError(`${ref.key} holds no ${EMBEDDINGS} of ${rows} slices`);
       const values = u16(tensor);
@@ -140,10 +142,10 @@ export class TrainingEmbeddings {
       digests.push(sha256Hex(data.subarray(row * rowBytes, (row + 1) * rowBytes)));
       await setImmediate();
     }
-    const { cache, folder } = await this.#openDisk();
+    const { cache, isOwn } = await this.#openDisk();
     this.#refuseClosed();
     // The worker's cache has kept it already.
-    if (folder) await this.#writes(cache.put(shard.ref, bytes));
+    if (isOwn) await this.#writes(cache.put(shard.ref, bytes));
     shard.verified = { digests, rowBytes };
   }
 
@@ -157,16 +159,23 @@ export class TrainingEmbeddings {
   #openDisk(): Promise<Disk> {
     const { copies } = this.#artifacts;
     const bytes = this.#shards.reduce((sum, { ref }) => sum + ref.bytes, 0);
-    this.#disk ??= copies?.hasRoom(bytes)
-      ? Promise.resolve({ cache: copies, folder: null })
-      : makeOwnFolder('embeddings').then((folder) => {
-          const options = { dir: folder, maxBytes: Number.POSITIVE_INFINITY };
-          return {
-            cache: new DiskCache({ ...options, ...(this.#onTrouble && { onTrouble: this.#onTrouble }) }),
-            folder,
-          };
-        });
+    this.#disk ??= copies?.hasRoom(bytes) ? Promise.resolve({ cache: copies, isOwn: false }) : this.#ownFolder();
     return this.#disk;
+  }
+
+  #ownFolder(): Promise<Disk> {
+    const onTrouble = this.#onTrouble;
+    return new Promise((resolve, reject) => {
+      this.#holding = withWorkFolder(async (dir) => {
+        const cache = new DiskCache({ dir, maxBytes: Number.POSITIVE_INFINITY, ...(onTrouble && { onTrouble }) });
+        resolve({ cache, isOwn: true });
+        await new Promise<void>((letGo) => {
+          this.#letGo = letGo;
+          if (this.#isClosed) letGo();
+        });
+      });
+      this.#holding.catch(reject);
+    });
   }
 
   #refuseClosed(): void {

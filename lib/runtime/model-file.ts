@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../fault.ts';
-import { withOwnFolder } from './own-folder.ts';
+import { withWorkFolder } from './work-folder.ts';
 
 /** The name under which models look for their weights. */
 const WEIGHTS = 'weights.bin';
@@ -15,7 +15,7 @@ export function withModelFile<T>(
   { model, weights }: { model: Uint8Array; weights: readonly Uint8Array[] },
   use: (path: string) => Promise<T>,
 ): Promise<T> {
-  return withOwnFolder('model', async (folder) => {
+  return withWorkFolder(async (folder) => {
     const path = join(folder, 'model.onnx');
     await writeParts(path, [model]);
     await writeParts(join(folder, WEIGHTS), weights);
@@ -23,7 +23,7 @@ export function withModelFile<T>(
   });
 }
 
-/** One part after the other, all of them. @throws Fault DISK_FULL: another attempt would need as much room at the same place */
+/** One part after the other, all of them. @throws Fault DISK_FULL */
 export async function writeParts(path: string, parts: readonly Uint8Array[]): Promise<void> {
   const file = await open(path, 'w');
   try {
@@ -41,7 +41,7 @@ const isFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes((error
 function noRoom(parts: readonly Uint8Array[]): Fault {
   const mebibytes = parts.reduce((bytes, part) => bytes + part.length, 0) / 2 ** 20;
   return new Fault('DISK_FULL', {
-    at: 'TMPDIR',
+    at: 'TMPDIR of the worker',
     found: `no space left for a session's weights of ${Math.ceil(mebibytes)} MiB`,
     expected: 'room for the weights of every model in use',
     fix: 'Free space in the folder for temporary files, or let TMPDIR name one on a larger disk',

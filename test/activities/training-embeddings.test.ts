@@ -44,9 +44,7 @@ describe('the embeddings of a training', () => {
   });
 
   const ownFolders = async () =>
-    (await readdir(tmpdir())).filter(
-      (name) => name.startsWith('samflow-embeddings-') && name.includes(`-${process.pid}-`),
-    );
+    (await readdir(tmpdir())).filter((name) => name.startsWith('samflow-work-') && name.includes(`-${process.pid}-`));
   /** The files that hold rows at present. */
   async function files(): Promise<string[]> {
     const folders = (await ownFolders()).map((name) => join(tmpdir(), name));

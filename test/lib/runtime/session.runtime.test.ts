@@ -111,7 +111,7 @@ test('constants that lie beside the model are read from there, and the file is g
   assert.ok(model.model.length < 1000);
   const session = await Session.open(model, { threads: 1 });
   assert.deepEqual(
-    (await readdir(tmpdir())).filter((name) => name.startsWith('samflow-model-') && name.includes(`-${process.pid}-`)),
+    (await readdir(tmpdir())).filter((name) => name.startsWith('samflow-work-') && name.includes(`-${process.pid}-`)),
     [],
   );
   const { y } = await session.run({ x: float32(new Float32Array(200).fill(3), [1, 200]) });
