@@ -22,7 +22,7 @@ import { encodedDigests } from './encoded.ts';
 import { modelDigests } from './models.ts';
 import { boxSetting } from './predictor.ts';
 import type { Sessions } from './sessions.ts';
-import { TrainingEmbeddings } from './training-embeddings.ts';
+import { type TrainingEmbeddings, withTrainingEmbeddings } from './training-embeddings.ts';
 
 const VERSION = 5;
 const Result = FineTuneResult.omit({ reused: true, seconds: true });
@@ -47,7 +47,9 @@ export const createFineTune = (deps: ActivityDeps, sessions: Sessions) =>
       by: attempt.by,
       compute: async () => {
         await sessions.release();
-        return train(input, { key: chain, until, branch }, deps, sessions, attempt);
+        return withTrainingEmbeddings(deps, (embeddings) =>
+          train(input, { key: chain, until, branch }, embeddings, deps, sessions, attempt),
+        );
       },
     });
     return { ...value, ...outcome };
@@ -86,49 +88,47 @@ const branched = ({ parameters, ...rest }: MemoIdentity, epoch: number, { sha256
 async function train(
   { model, train, val, prompts, training }: Input,
   { key, until, branch }: { readonly key: string; readonly until: number; readonly branch: ArtifactRef | null },
+  embeddings: TrainingEmbeddings,
   deps: ActivityDeps,
   sessions: Sessions,
   attempt: Attempt,
 ): Promise<Result> {
   const { artifacts } = deps;
   const { signal } = attempt;
-  const embeddings = imageInput(training.train) === 'embeddings' ? new TrainingEmbeddings(deps) : null;
-  const slices = (patients: readonly EncodedPatient[]) => slicesOf(patients, embeddings, prompts, deps, signal);
-  try {
-    const opening = sessions.models.open(model, embeddings ? 'decoder' : 'whole');
-    // Heard of below: patients are read meanwhile, one at a time.
-    opening.catch(() => undefined);
-    const data = { train: await slices(train), val: await slices(val), model: await opening };
-    embeddings?.fetchAhead();
-    // Not before: another run may be at this training too, and is fenced out from here on.
-    const chain = await openCheckpointChain(deps, key, until);
-    const progress = openProgress(attempt, deps);
-    let checkpoint = chain.last?.checkpoint ?? branch;
-    const resume = chain.last?.bytes ?? (branch && (await artifacts.get(branch)));
-    const trained = await fineTune({
-      ...data,
-      settings: { ...training, ...drawingOf(prompts) },
-      until,
-      session: sessions.options(model),
-      ...(resume && { resume }),
-      signal,
-      onStatus: (status) => progress.show({ ...status, checkpoint }),
-      onWait: (seconds) => deps.observer?.waited(seconds),
-      // Also when the signal has aborted: what this attempt leaves behind, the next one goes on from. The fence keeps order.
-      onCheckpoint: async (bytes, step, epochs) => {
-        checkpoint = await chain.commit(step, bytes, epochs);
-      },
-    });
-    progress.end();
-    const { steps, start, epochs, bestEpoch, bestValLoss } = trained;
-    return {
-      weights: await artifacts.put('weights', trained.weights),
-      curves: await artifacts.putJson('curves', { start, epochs }),
-      ...{ steps, bestEpoch, bestValLoss },
-    };
-  } finally {
-    await embeddings?.close();
-  }
+  const from = imageInput(training.train);
+  const slices = (of: readonly EncodedPatient[]) =>
+    slicesOf(of, from === 'embeddings' ? embeddings : null, prompts, deps, signal);
+  const opening = sessions.models.open(model, from === 'embeddings' ? 'decoder' : 'whole');
+  // Heard of below: patients are read meanwhile, one at a time.
+  opening.catch(() => undefined);
+  const data = { train: await slices(train), val: await slices(val), model: await opening };
+  embeddings.fetchAhead();
+  // Not before: another run may be at this training too, and is fenced out from here on.
+  const chain = await openCheckpointChain(deps, key, until);
+  const progress = openProgress(attempt, deps);
+  let checkpoint = chain.last?.checkpoint ?? branch;
+  const resume = chain.last?.bytes ?? (branch && (await artifacts.get(branch)));
+  const trained = await fineTune({
+    ...data,
+    settings: { ...training, ...drawingOf(prompts) },
+    until,
+    session: sessions.options(model),
+    ...(resume && { resume }),
+    signal,
+    onStatus: (status) => progress.show({ ...status, checkpoint }),
+    onWait: (seconds) => deps.observer?.waited(seconds),
+    // Also when the signal has aborted: what this attempt leaves behind, the next one goes on from. The fence keeps order.
+    onCheckpoint: async (bytes, step, epochs) => {
+      checkpoint = await chain.commit(step, bytes, epochs);
+    },
+  });
+  progress.end();
+  const { steps, start, epochs, bestEpoch, bestValLoss } = trained;
+  return {
+    weights: await artifacts.put('weights', trained.weights),
+    curves: await artifacts.putJson('curves', { start, epochs }),
+    ...{ steps, bestEpoch, bestValLoss },
+  };
 }
 
 /** Every slice with its objects, and with its embedding or, where the encoder learns, its pixels. */

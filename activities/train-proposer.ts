@@ -7,7 +7,7 @@ import type { ActivityDeps } from './deps.ts';
 import { encodedDigests } from './encoded.ts';
 import { modelDigests } from './models.ts';
 import type { Sessions } from './sessions.ts';
-import { TrainingEmbeddings } from './training-embeddings.ts';
+import { type TrainingEmbeddings, withTrainingEmbeddings } from './training-embeddings.ts';
 
 const VERSION = 1;
 const Result = TrainProposerResult.omit({ reused: true, seconds: true });
@@ -29,19 +29,16 @@ export const createTrainProposer = (deps: ActivityDeps, sessions: Sessions) =>
       by,
       compute: async () => {
         await sessions.release();
-        const embeddings = new TrainingEmbeddings(deps);
-        try {
-          const { config } = await sessions.models.open(model, 'decoder');
+        const { config } = await sessions.models.open(model, 'decoder');
+        const { bytes, ...rest } = await withTrainingEmbeddings(deps, async (embeddings) => {
           const data = { train: await slices(train, embeddings), val: await slices(val, embeddings) };
           embeddings.fetchAhead();
-          const { bytes, ...rest } = await trainProposer({
+          return trainProposer({
             ...{ geometry: config, structures, seed, mode, signal, session: sessions.options(model), ...data },
             onStep: (step, steps) => report({ step, steps }),
           });
-          return { proposer: await artifacts.put('proposer', bytes), ...rest };
-        } finally {
-          await embeddings.close();
-        }
+        });
+        return { proposer: await artifacts.put('proposer', bytes), ...rest };
       },
     });
     return { ...value, ...outcome };

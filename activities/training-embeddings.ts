@@ -182,3 +182,16 @@ export class TrainingEmbeddings {
     if (this.#isClosed) throw new TypeError('the training that these embeddings were for has ended');
   }
 }
+
+/** A training's embeddings for as long as it takes. */
+export async function withTrainingEmbeddings<T>(
+  deps: ConstructorParameters<typeof TrainingEmbeddings>[0],
+  use: (embeddings: TrainingEmbeddings) => Promise<T>,
+): Promise<T> {
+  const embeddings = new TrainingEmbeddings(deps);
+  try {
+    return await use(embeddings);
+  } finally {
+    await embeddings.close();
+  }
+}
