@@ -164,7 +164,10 @@ function notesOf(head: PlanHead, plan: Plan): string[] {
       'training.train changes the encoder: embeddings of training and validation slices cannot be kept, and every step runs it forward and backward. The training time is an estimate, by three encodings for each image of a step and one in validation.',
     );
   }
-  if (memory) lines.push('Memory is what training holds; what the model computes with comes on top.');
+  if (memory)
+    lines.push(
+      'Memory is what training holds, of embeddings 1 GiB at most (SAMFLOW_EMBEDDINGS_MEMORY); what the model computes with comes on top.',
+    );
   if (peakBytes !== null) lines.push(`Measuring took this process to ${size(peakBytes)}.`);
   if (disk) lines.push('The store keeps everything; what an earlier run has left there is not made again.');
   if (disk && disk.checkpoints > MANY_CHECKPOINTS_BYTES) {

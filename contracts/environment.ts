@@ -122,6 +122,8 @@ export const WorkerEnvironment = z
     SAMFLOW_CACHE_DIR: z.string().min(1).optional(),
     /** What they may take together, in all processes that share the folder. */
     SAMFLOW_CACHE_BYTES: byteCount.default(20 * 2 ** 30),
+    /** Bytes of a training's embeddings that stay in memory; the others are read from a disk of this machine. */
+    SAMFLOW_EMBEDDINGS_MEMORY: byteCount.default(2 ** 30),
     /** Devices of the gpu pool, one activity at a time on each; default: one, which each run names by `device`. */
     SAMFLOW_DEVICES: z
       .string()
@@ -179,6 +181,7 @@ export const WorkerEnvironment = z
     sourceHosts: env.SAMFLOW_SOURCE_HOSTS.split(/[\s,]+/).filter(Boolean),
     diskCache:
       env.SAMFLOW_CACHE_DIR === undefined ? null : { dir: env.SAMFLOW_CACHE_DIR, maxBytes: env.SAMFLOW_CACHE_BYTES },
+    embeddingsMemory: env.SAMFLOW_EMBEDDINGS_MEMORY,
     devices: env.SAMFLOW_DEVICES ?? [],
     activitiesPerSecond: env.SAMFLOW_MAX_ACTIVITIES_PER_SECOND ?? null,
     version:

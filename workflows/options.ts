@@ -56,13 +56,14 @@ export const { encodeShard } = proxyActivities<Pick<Activities, 'encodeShard'>>(
 
 /**
  * Fine-tuning resumes from its last checkpoint, so neither a long run nor many lost workers is a reason to give up:
- * a machine that is taken away every hour still gets through.
+ * a machine that is taken away every hour still gets through. The first new attempt comes at once: the worker was missed for
+ * ten seconds already.
  */
 export const { fineTune } = proxyActivities<Pick<Activities, 'fineTune'>>({
   ...common,
   taskQueue: QUEUES.gpu,
   startToCloseTimeout: '14 days',
-  retry: { ...common.retry, maximumAttempts: 500 },
+  retry: { ...common.retry, initialInterval: '100ms', maximumAttempts: 500 },
 });
 
 /** Whole volumes, slice by slice; a box proposer is trained from its start again, which takes minutes. */

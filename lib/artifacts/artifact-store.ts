@@ -33,6 +33,11 @@ export class ArtifactStore {
     this.#cache = cache;
   }
 
+  /** Where copies of what is read lie on this machine; null where none are kept. */
+  get copies(): BlobCache | null {
+    return this.#cache;
+  }
+
   /** Stores bytes under their own hash. Storing the same bytes again costs one refused request and changes nothing. */
   async put(kind: string, bytes: Uint8Array, contentType = 'application/octet-stream'): Promise<ArtifactRef> {
     const sha256 = sha256Hex(bytes);

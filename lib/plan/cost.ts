@@ -1,3 +1,4 @@
+import { EMBEDDINGS_IN_MEMORY } from '../training/embedding.ts';
 import { candidateShapes, type Trainable, trainsEncoder } from '../training/trainable.ts';
 import type { CheckpointFacts } from './checkpoint.ts';
 import type { CountedParts, CountedPatient } from './data.ts';
@@ -131,8 +132,14 @@ export function memoryOf(parts: CountedParts, facts: CheckpointFacts, training: 
     optimiser: heldVectors(training) * trainedParametersOf(facts, training.train) * FLOAT32,
     images: trainsEncoder(training.train)
       ? sum(learning, ({ slicesBytes }) => slicesBytes)
-      : sum(learning, ({ slices }) => slices * embeddingBytes(facts)),
-    objects: sum(learning, ({ boxes, height, width }) => sum(boxes, (count) => count) * (height * width + targetBytes)),
+      : Math.min(
+          EMBEDDINGS_IN_MEMORY,
+          sum(learning, ({ slices }) => slices * embeddingBytes(facts)),
+        ),
+    objects: sum(
+      learning,
+      ({ boxes, height, width }) => sum(boxes, (count) => count) * (Math.ceil((height * width) / 8) + targetBytes),
+    ),
   };
 }
 

@@ -43,6 +43,34 @@ export type Request =
   | { kind: 'close' };
 export type Reply = { id: number; tensors: Record<string, Tensor> } | { id: number; error: string };
 
+// tsx does not load a .ts file as a thread's entry under Node 20, so the entry is JavaScript that loads the rest.
+const startThread = (): Worker => new Worker(new URL('./session-thread.mjs', import.meta.url));
+
+/** Threads that have loaded the runtime before there is a session for them. */
+const prepared = new Set<Worker>();
+
+/**
+ * Starts threads for the next sessions, which then open without the half second that a thread takes to load. For a process
+ * that waits for work: those that are never used end with it.
+ */
+export function prepareSessions(count: number): void {
+  for (let i = prepared.size; i < count; i++) {
+    const thread = startThread();
+    prepared.add(thread);
+    // One that ends before it is used is none; whoever starts the next one hears why.
+    thread.on('error', () => prepared.delete(thread));
+    thread.on('exit', () => prepared.delete(thread));
+    thread.unref();
+  }
+}
+
+function takeThread(): Worker {
+  const [thread] = prepared;
+  if (!thread) return startThread();
+  prepared.delete(thread);
+  return thread;
+}
+
 /**
  * An ONNX model in a thread of its own. `run()` of the native runtime blocks its event loop for the whole computation;
  * here it blocks a thread that has nothing else to do, so heartbeats and cancellation go on.
@@ -57,8 +85,7 @@ export class Session {
   private ended: Error | undefined;
 
   private constructor() {
-    // tsx does not load a .ts file as a thread's entry under Node 20, so the entry is JavaScript that loads the rest.
-    this.thread = new Worker(new URL('./session-thread.mjs', import.meta.url));
+    this.thread = takeThread();
     this.thread.on('message', (reply: Reply) => {
       const waiting = this.pending.get(reply.id);
       this.pending.delete(reply.id);

@@ -5,6 +5,7 @@ import { Fault } from '../fault.ts';
 import { input } from '../graph/index.ts';
 import type { SessionOptions } from '../runtime/session.ts';
 import { frozenParameters } from '../sam/parameters.ts';
+import { Ahead } from './ahead.ts';
 import { ShareMaps, structureOf } from './proposer.ts';
 import { type BoxMode, exactly } from './proposer-boxes.ts';
 import { mapGrid } from './proposer-cells.ts';
@@ -103,13 +104,14 @@ async function learn(o: Learning): Promise<{ weights: Float32Array; step: number
   const { train, val, maps, shape, seed, signal } = o;
   const steps = Math.min(STEPS.most, Math.max(STEPS.least, Math.ceil((STEPS.epochs * train.length) / IMAGES)));
   const session = await StepSession.open(definitionOf(o), { weights: o.start }, o.session);
+  const drawn = (step: number) => drawnSlices(step, IMAGES, train.length, seed, STREAM.order).map((at) => train[at]!);
+  const ahead = new Ahead((step) => trainingFeeds(drawn(step), shape), 0, steps);
   let best = { weights: o.start, step: 0, loss: Number.POSITIVE_INFINITY };
   try {
     for (let step = 1; step <= steps; step++) {
       signal?.throwIfAborted();
-      const slices = drawnSlices(step - 1, IMAGES, train.length, seed, STREAM.order).map((at) => train[at]!);
       const rate = learningRateAt(step, steps, RATE);
-      const { loss, isSound } = await session.step(step, rate, trainingFeeds(slices, shape));
+      const { loss, isSound } = await session.step(step, rate, await ahead.next(signal));
       if (!Number.isFinite(loss) || !isSound) throw diverged(step, loss);
       o.onStep?.(step, steps);
       if (step % CHECK_EVERY > 0 && step < steps) continue;

@@ -80,7 +80,7 @@ describe('a plan', () => {
       '|||checkpoints 660 MiB, weights 11 MiB|',
       'Times are those of made-up slices and steps, measured here and now; a busy machine is slower. Reading, scoring and the report are not in them.',
       'Training ends sooner after 10 epochs without a better validation loss.',
-      'Memory is what training holds; what the model computes with comes on top.',
+      'Memory is what training holds, of embeddings 1 GiB at most (SAMFLOW_EMBEDDINGS_MEMORY); what the model computes with comes on top.',
       'Measuring took this process to 1.50 GiB.',
       'The store keeps everything; what an earlier run has left there is not made again.',
     ]);

@@ -34,7 +34,7 @@ export class OwnTemporal {
   }
 
   async start(): Promise<void> {
-    const settings = Object.entries(TEMPORAL_SETTINGS).map(([name, value]) => `${name}=${value}`);
+    const settings = Object.entries(TEMPORAL_SETTINGS).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
     const args = [
       ...['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', `${this.#port}`, '--log-level', 'error'],
       ...['--db-filename', join(this.#folder, 'temporal.db')],

@@ -105,7 +105,13 @@ describe('memory and disk', () => {
     const { weights, optimiser, images, objects } = memoryOf(PARTS, FACTS, TRAINING);
     assert.deepEqual([weights, optimiser], [2 * 605 * 4, 13 * 200 * 4]);
     assert.equal(images, 6 * 32 * 8 * 8 * 2);
-    assert.equal(objects, 9 * (100 * 50 + 32 * 32));
+    assert.equal(objects, 9 * ((100 * 50) / 8 + 32 * 32));
+  });
+
+  it('hold no more than a gibibyte of embeddings: the others are read from a disk', () => {
+    const large = { ...FACTS, embeddingShape: [256, 64, 64] as const };
+    const many = { ...PARTS, train: PARTS.train.map((one) => ({ ...one, slices: 4000 })) };
+    assert.equal(memoryOf(many, large, TRAINING).images, 2 ** 30);
   });
 
   it('hold pixels instead of embeddings where the encoder learns, and sums of gradients where they accumulate', () => {

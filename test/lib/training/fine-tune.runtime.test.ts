@@ -50,6 +50,26 @@ test('a run resumed from any checkpoint, even in mid-epoch, ends with the same b
   }
 });
 
+test('embeddings that are read when they are wanted give the same bytes, and each is read once for each use', async () => {
+  const reads = { train: 0, val: 0 };
+  const stored = (part: keyof typeof reads, slices: ReturnType<typeof tinySlices>) =>
+    slices.map(({ image, ...slice }) => {
+      const read = async () => {
+        reads[part] += 1;
+        return image as Uint16Array;
+      };
+      return { ...slice, image: { read } };
+    });
+  const two = { settings: { ...settings, epochs: 2 } };
+  const inMemory = await fineTune(options(two));
+  let passes = 0;
+  const data = { train: stored('train', tinySlices(10)), val: stored('val', tinySlices(5, 40)) };
+  const result = await fineTune(options({ ...two, ...data, onWait: () => passes++ }));
+  assert.deepEqual([result.weights, result.epochs], [inMemory.weights, inMemory.epochs]);
+  // Two epochs of 10 in three passes of 4; three times 5 in two passes, of which the second repeats its only one.
+  assert.deepEqual([reads, passes], [{ train: 2 * 12, val: 3 * 5 }, 2 * 3 + 3 * 2]);
+});
+
 test('where no epoch is better than the start, the weights of the start are kept', async () => {
   const worse = { ...settings, learningRate: 0.5, clipNorm: 0, warmupSteps: 0 };
   const result = await fineTune(options({ settings: worse }));
