@@ -15,6 +15,7 @@ const pages = files.filter((file) => file.endsWith('.md') && !file.startsWith('t
 const COMMANDS: Readonly<Record<string, string>> = {
   'npm run demo': 'test/cli/demo.service.test.ts',
   'npm test': 'test/run.test.ts',
+  'npm run -s sbom': 'test/sbom.test.ts',
   'npm run -s parity': 'test/bench/parity.runtime.test.ts',
   'npm run bench': 'test/bench/bench.service.test.ts',
   'npm run chaos': 'test/cli/resume-proof.service.test.ts',
