@@ -102,7 +102,7 @@ async function startEmbedded({ stateDir, env, report, workers: wanted, signal }:
       ? await startDevWorkers({
           ...{ stateDir, report, signal, payloads: keysFingerprint(readCodecKeys(codec)) },
           env: {
-            ...withoutProfiles(env),
+            ...env,
             TEMPORAL_ADDRESS: temporalAddress,
             SAMFLOW_S3_ENDPOINT: s3.endpoint,
             SAMFLOW_S3_REGION: s3.region,
@@ -193,9 +193,4 @@ function badCertificate(address: string, trouble: string): Fault {
   const details = { found: `${trouble} (${address})`, expected: 'certificates that hold now' };
   const fix = 'Renew it, or correct the TEMPORAL_TLS_… variables: authority, server’s name, client’s certificate';
   return new Fault('TEMPORAL_CERTIFICATE', { at: 'TEMPORAL_ADDRESS', ...details, fix });
-}
-
-/** Workers of ours talk to servers of ours: a profile of the user's must not lead them elsewhere. */
-function withoutProfiles(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('TEMPORAL_')));
 }
