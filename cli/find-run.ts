@@ -4,6 +4,7 @@ import { type CrossValidationResult, RunResult } from '../contracts/cross-valida
 import { lineageKey, RunLineage } from '../contracts/lineage.ts';
 import type { PipelineResult } from '../contracts/pipeline.ts';
 import { Champion } from '../contracts/stages.ts';
+import { championKey } from '../lib/artifacts/keys.ts';
 import { Fault } from '../lib/fault.ts';
 import type { Platform } from './dev/platform.ts';
 
@@ -49,7 +50,7 @@ export async function requireLineage(run: string, platform: Platform): Promise<R
 }
 
 async function championRun(model: string, { artifacts }: Platform): Promise<string> {
-  const pointer = await artifacts.readPointer(`models/${model}/champion.json`, Champion);
+  const pointer = await artifacts.readPointer(championKey(model), Champion);
   if (pointer) return pointer.value.run;
   throw new Fault('MODEL_UNKNOWN', {
     at: '--model',

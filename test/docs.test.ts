@@ -40,6 +40,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npx samflow infer': 'test/cli/session.service.test.ts',
   'npx samflow export': 'test/cli/export.service.test.ts',
   'npx samflow schedule create': 'test/cli/schedule.service.test.ts',
+  'npx samflow models': 'test/cli/schedule.service.test.ts',
+  'npx samflow promote': 'test/cli/schedule.service.test.ts',
   'npx samflow schedule list': 'test/cli/schedule.service.test.ts',
   'npx samflow schedule trigger': 'test/cli/schedule.service.test.ts',
   'npx samflow schedule delete': 'test/cli/schedule.service.test.ts',

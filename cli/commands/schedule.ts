@@ -6,6 +6,7 @@ import type { RetrainResult } from '../../contracts/pipeline.ts';
 import { QUEUES } from '../../contracts/queues.ts';
 import { Fault } from '../../lib/fault.ts';
 import type { retrainWorkflow } from '../../workflows/retrain.ts';
+import { clientIdentity } from '../client-identity.ts';
 import { prepareRun } from '../config/prepare.ts';
 import { readConfig } from '../config/read-config.ts';
 import { parseTime } from '../config/time.ts';
@@ -27,10 +28,14 @@ export interface CreateOptions {
   readonly every?: string;
   readonly cron?: string;
   readonly set?: readonly string[];
+  readonly promotion: 'automatic' | 'approval';
 }
 
 /** `samflow schedule create CONFIG --every 1d`: looks at the data that often, and retrains when they have changed. */
-export async function createScheduleCommand(file: string, { every, cron, set }: CreateOptions): Promise<number> {
+export async function createScheduleCommand(
+  file: string,
+  { every, cron, set, promotion }: CreateOptions,
+): Promise<number> {
   if ((every === undefined) === (cron === undefined)) {
     const fix = 'Give e.g. --every 1d, or --cron "0 3 * * *" (UTC)';
     throw new Fault('USAGE', { at: '--every and --cron', found: 'both or neither', expected: 'one of them', fix });
@@ -43,6 +48,7 @@ export async function createScheduleCommand(file: string, { every, cron, set }: 
   }
   return withSession({ workers: false }, async ({ platform, say }) => {
     const scheduleId = PREFIX + prepared.config.name;
+    const approval = promotion === 'approval' && { approval: { author: clientIdentity() } };
     try {
       await platform.client.schedule.create<typeof retrainWorkflow>({
         scheduleId,
@@ -57,7 +63,7 @@ export async function createScheduleCommand(file: string, { every, cron, set }: 
           workflowType: WORKFLOWS.retrain,
           workflowId: scheduleId,
           taskQueue: QUEUES.workflow,
-          args: [await pipelineInput(prepared, platform)],
+          args: [{ ...(await pipelineInput(prepared, platform)), ...approval }],
           staticSummary: `Retrain ${prepared.config.name} when its data change`,
         },
       });

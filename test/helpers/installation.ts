@@ -227,8 +227,9 @@ export class Installation {
     workflowId: string,
     config: RunConfigInput,
     bucket: Bucket,
+    approval: NonNullable<RetrainInput['approval']>,
   ): Promise<WorkflowHandleWithFirstExecutionRunId<typeof retrainWorkflow>> {
-    const input: RetrainInput = await inputOf(config, bucket);
+    const input: RetrainInput = { ...(await inputOf(config, bucket)), approval };
     return this.client.workflow.start<typeof retrainWorkflow>(WORKFLOWS.retrain, {
       ...{ workflowId, taskQueue: QUEUES.workflow, args: [input] },
     });

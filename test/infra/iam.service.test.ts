@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Champion } from '../../contracts/stages.ts';
+import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { planGc } from '../../lib/artifacts/gc.ts';
+import { approve } from '../../lib/artifacts/promotion.ts';
 import { S3Store } from '../../lib/artifacts/s3-store.ts';
 import { phantomFiles } from '../../lib/dataset/phantom.ts';
 import { isFault } from '../../lib/fault.ts';
@@ -12,7 +14,7 @@ import { type Asked, applies, grantsOf, matches, type Policy } from '../helpers/
 import { readRepositoryFile } from '../helpers/source-tree.ts';
 import { type Account, StoreWithRoles } from '../helpers/store-with-roles.ts';
 
-const ROLES = ['io', 'cpu', 'gpu', 'gpu-infer', 'cli-read', 'cli-start', 'cli-delete'] as const;
+const ROLES = ['io', 'cpu', 'gpu', 'gpu-infer', 'cli-read', 'cli-start', 'cli-promote', 'cli-delete'] as const;
 type Role = (typeof ROLES)[number];
 const policyOf = (file: string): Policy => JSON.parse(readRepositoryFile(`infra/iam/${file}.json`));
 const BUCKET_POLICY = policyOf('bucket');
@@ -23,6 +25,8 @@ const BUCKET = 'samflow';
 const UNUSED: readonly RegExp[] = [
   // An upload in parts that fails.
   / s3:AbortMultipartUpload /,
+  // A schedule that promotes by scores; this one waits for a yes.
+  /^io s3:PutObject .*\/champion\.json$/,
   // A cross-validation.
   /^cpu .*\/memo\/pool\/\*$/,
   // A training that goes on from a checkpoint.
@@ -80,8 +84,12 @@ describe('the roles of infra/iam', { skip: await withoutTools('temporal', 'versi
       const [, , gpu] = await Promise.all([start('io', 'io'), start('cpu', 'cpu'), start('gpu', 'gpu')]);
       const { prompts, ...config } = smallRun('roles', { epochs: 1 });
       const run = { ...config, prompts: { ...prompts, automatic: 'proposer' as const } };
-      const retraining = await installation.startRetraining('roles', run, bucket);
-      assert.equal((await installation.whileWorking(retraining.result())).outcome, 'first');
+      const approval = { author: 'samflow:ann@desk' };
+      const retraining = await installation.startRetraining('roles', run, bucket, approval);
+      assert.equal((await installation.whileWorking(retraining.result())).outcome, 'proposed');
+      const promoter = storeOf('cli-promote', wire.url);
+      await approve(new ArtifactStore(promoter), { name: 'roles', by: 'samflow:bob@desk', now: new Date() });
+      promoter.close();
 
       gpu.kill('SIGTERM');
       await gpu.exited;
@@ -140,7 +148,7 @@ describe('the roles of infra/iam', { skip: await withoutTools('temporal', 'versi
       [],
     );
     // A control: they are told apart.
-    for (const role of ROLES.slice(0, 6))
+    for (const role of ROLES.slice(0, 7))
       assert.ok(requests.filter((request) => request.role === role).length > 3, role);
   });
 
@@ -150,6 +158,20 @@ describe('the roles of infra/iam', { skip: await withoutTools('temporal', 'versi
     assert.equal(await writing('gpu', 'memo/download/00.json'), 'STORE_DENIED');
     assert.equal(await deleting('gpu', 'runs/ab/head.json'), 'STORE_DENIED');
     assert.equal(await writing('gpu', 'memo/fine-tune/00.json'), 'done');
+  });
+
+  it('let nobody promote but who may say yes, where the line that lets schedules do so is taken out', async () => {
+    const key = 'models/other/champion.json';
+    const policy = policyOf('io');
+    const isNoChampion = (resource: string): boolean => !resource.endsWith('/champion.json');
+    const Statement = policy.Statement.map((one) =>
+      one.Sid === 'Write' ? { ...one, Resource: [one.Resource].flat().filter(isNoChampion) } : one,
+    );
+    await roles.allow('io', { ...policy, Statement });
+    for (const role of ROLES) {
+      assert.equal(await writing(role, key), role === 'cli-promote' ? 'done' : 'STORE_DENIED', role);
+    }
+    assert.equal(await writing('cli-promote', 'models/other/candidate.json'), 'STORE_DENIED');
   });
 
   it('let who only infers make no model: neither the result of a training nor a step of one', async () => {
