@@ -561,6 +561,8 @@ export const Promotion = z.strictObject({
   metrics: z.string(),
   /** The champion's record before: artifact `champion-record`. */
   before: ArtifactRef.nullable(),
+  /** Ed25519, base64, over all of the above; and which key it was. */
+  signature: z.strictObject({ key: z.string(), value: z.string() }).optional(),
 });
 export type Promotion = z.infer<typeof Promotion>;
 /** `models/<name>/champion.json`: which model serves; it changes by If-Match only. */

@@ -6,6 +6,7 @@ import { clientIdentity } from '../client-identity.ts';
 import { EXIT } from '../exit-codes.ts';
 import { requireLineage } from '../find-run.ts';
 import { withSession } from '../session.ts';
+import { signerOf } from '../signing.ts';
 import { unverifiedSource } from '../unverified-source.ts';
 
 export interface PromoteOptions {
@@ -16,12 +17,13 @@ export interface PromoteOptions {
 /** `samflow promote NAME`: makes the waiting challenger the champion, on behalf of somebody who did not set it up. */
 export const promoteCommand = (name: string, { unverified = false, json }: PromoteOptions): Promise<number> =>
   withSession({ json, workers: false }, async ({ platform, say }) => {
+    const sign = signerOf(process.env);
     const { artifacts } = platform;
     const { run, challenger } = await requireProposal(artifacts, name);
     const { spec } = (await requireLineage(run, platform)).input;
     const { source } = await artifacts.getJson<DatasetSpec>(spec, DatasetSpec);
     if (unverifiedSource(source) && !unverified) throw notVerified(name);
-    const champion = await approve(artifacts, { name, by: clientIdentity(), now: new Date() });
+    const champion = await approve(artifacts, { name, by: clientIdentity(), now: new Date(), sign });
     say(`${pc.bold(name)} is now the model of ${run}, Dice ${challenger.toFixed(4)}.`);
     if (json) process.stdout.write(`${JSON.stringify({ model: name, run, ...champion.promotion })}\n`);
     return EXIT.ok;

@@ -7,8 +7,8 @@ const OF_THE_MACHINE =
 const OF_OURS = /^(SAMFLOW|AWS|OTEL)_\w+$/;
 /** Accounts of sources and the key of the pseudonyms: of the pool that reaches out alone. */
 const OF_THE_IO_POOL = /^(HF|KAGGLE|SAMFLOW_SOURCE)_\w+$|^SAMFLOW_PATIENT_KEY$/;
-/** Of commands and of the codec's server: no worker reads it. */
-const OF_NO_WORKER = /^SAMFLOW_CODEC_TOKEN$/;
+/** Of commands and of the codec's server: no worker reads them. */
+const OF_NO_WORKER = /^SAMFLOW_(CODEC_TOKEN|SIGNING_KEY_FILE|TRUSTED_KEYS_FILE)$/;
 
 /**
  * What a worker gets of the environment that somebody has opened a terminal with: a list of what it reads, so that tokens of other

@@ -28,6 +28,8 @@ export interface Approval {
   /** As clients name themselves: `samflow:account@machine`. */
   readonly by: string;
   readonly now: Date;
+  /** Puts a signature into the record, where whoever says yes has a key. */
+  readonly sign?: (name: string, champion: Champion) => Champion;
 }
 
 /**
@@ -35,7 +37,10 @@ export interface Approval {
  * that it was measured against.
  * @throws Fault PROMOTION_NONE, PROMOTION_OWN, PROMOTION_ALTERED, PROMOTION_OUTDATED
  */
-export async function approve(artifacts: ArtifactStore, { name, by, now }: Approval): Promise<Champion> {
+export async function approve(
+  artifacts: ArtifactStore,
+  { name, by, now, sign = (_, record) => record }: Approval,
+): Promise<Champion> {
   const proposal = await requireProposal(artifacts, name);
   const { metrics, ...unsigned } = proposal;
   const { author, against, package: model, run } = proposal;
@@ -47,10 +52,8 @@ export async function approve(artifacts: ArtifactStore, { name, by, now }: Appro
   if ((present?.etag ?? null) !== against) throw outdated(name);
   const { seen } = (await artifacts.readPointer(candidateKey(name), Candidate))!.value;
   const before = present && (await artifacts.putJson('champion-record', present.value));
-  const champion: Champion = {
-    ...{ package: model, run, seen },
-    promotion: { by, at: now.toISOString(), author, metrics, before },
-  };
+  const promotion = { by, at: now.toISOString(), author, metrics, before };
+  const champion = sign(name, { package: model, run, seen, promotion });
   try {
     await artifacts.writePointer(championKey(name), champion, against);
     return champion;

@@ -23,9 +23,11 @@ describe('the environment of a worker that the command line starts', () => {
     const read = [...schema.matchAll(/^ {4}([A-Z][A-Z0-9_]+): /gm)].map((match) => match[1]!);
     assert.ok(read.length > 30);
     const env = Object.fromEntries(read.map((name) => [name, '1']));
+    const ofNobody = ['SAMFLOW_SIGNING_KEY_FILE', 'SAMFLOW_TRUSTED_KEYS_FILE', 'SAMFLOW_CODEC_TOKEN'];
     const left = (pool: (typeof POOLS)[number]) => read.filter((name) => !namesIn(env, pool).includes(name));
-    assert.deepEqual(left('io'), ['SAMFLOW_CODEC_TOKEN']);
-    const ofIo = /^(HF_(ENDPOINT|TOKEN)|KAGGLE_\w+|SAMFLOW_SOURCE_\w+|SAMFLOW_PATIENT_KEY|SAMFLOW_CODEC_TOKEN)$/;
+    assert.deepEqual(left('io'), ofNobody);
+    const ofIo =
+      /^(HF_(ENDPOINT|TOKEN)|KAGGLE_\w+|SAMFLOW_SOURCE_\w+|SAMFLOW_PATIENT_KEY|SAMFLOW_(CODEC_TOKEN|SIGNING_KEY_FILE|TRUSTED_KEYS_FILE))$/;
     for (const pool of ['cpu', 'gpu'] as const) {
       assert.deepEqual(
         left(pool),
