@@ -27,6 +27,12 @@ export function auditOf(
   });
 }
 
+/** Who has made a schedule: it keeps that itself, and no more of what is done with it. */
+export const scheduleLine = (schedule: string, createdAt: Date, author: unknown): AuditLine => ({
+  ...{ time: createdAt.toISOString(), workflow: schedule, run: '', type: 'schedule' },
+  ...{ action: 'create', identity: typeof author === 'string' ? author : '' },
+});
+
 /** Who has said yes to a model: kept in the store, for no workflow was asked. */
 export const promotionLine = (name: string, { run, promotion }: Champion): AuditLine => ({
   ...{ time: promotion?.at ?? '', workflow: run, run: '', type: 'model' },

@@ -18,7 +18,10 @@ import { tableStyle } from '../table-style.ts';
 import { tellRetrain } from '../tell-ended.ts';
 import { unverifiedSource } from '../unverified-source.ts';
 
-const PREFIX = 'retrain-';
+/** Schedules of ours. */
+export const PREFIX = 'retrain-';
+/** Of a schedule's memo: who has made it. */
+export const AUTHOR = 'samflowAuthor';
 /** After an outage only what was due within this time is made up for; the server's default is a year. */
 const CATCH_UP = '2h';
 /** A fingerprint takes seconds: many schedules of one hour should still not start in one moment. */
@@ -48,7 +51,8 @@ export async function createScheduleCommand(
   }
   return withSession({ workers: false }, async ({ platform, say }) => {
     const scheduleId = PREFIX + prepared.config.name;
-    const approval = promotion === 'approval' && { approval: { author: clientIdentity() } };
+    const author = clientIdentity();
+    const approval = promotion === 'approval' && { approval: { author } };
     try {
       await platform.client.schedule.create<typeof retrainWorkflow>({
         scheduleId,
@@ -57,6 +61,7 @@ export async function createScheduleCommand(
           timezone: 'UTC',
           jitter: JITTER,
         },
+        memo: { [AUTHOR]: author },
         policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCH_UP },
         action: {
           type: 'startWorkflow',

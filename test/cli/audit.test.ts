@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { auditOf, promotionLine } from '../../cli/audit.ts';
+import { auditOf, promotionLine, scheduleLine } from '../../cli/audit.ts';
 import { readHistory } from '../helpers/history.ts';
 
 type Events = Parameters<typeof auditOf>[1];
@@ -41,6 +41,15 @@ describe('an audit', () => {
   it('says when, and of which run', () => {
     const [line] = auditOf(RUN, [{ eventTime, workflowExecutionStartedEventAttributes: {} }] as unknown as Events);
     assert.deepEqual(line, { time: '2026-01-01T00:00:00.250Z', ...RUN, action: 'start', identity: '' });
+  });
+
+  it('tells who has made a schedule, where it knows', () => {
+    const made = scheduleLine('retrain-liver', new Date('2026-01-02T03:04:05.000Z'), 'samflow:ann@desk');
+    assert.deepEqual(
+      [made.time, made.action, made.identity],
+      ['2026-01-02T03:04:05.000Z', 'create', 'samflow:ann@desk'],
+    );
+    assert.equal(scheduleLine('retrain-liver', new Date(0), undefined).identity, '');
   });
 
   it('tells who has said yes to a model', () => {

@@ -106,6 +106,11 @@ describe('samflow schedule', () => {
     const { model, champion, waiting } = models[0];
     assert.deepEqual([model, champion, waiting.run], ['approved', null, ended.run]);
     assert.equal(models[1].champion.by, null);
+    const { stdout } = await home.run('audit');
+    assert.match(
+      stdout,
+      /"workflow":"retrain-approved","run":"","type":"schedule","action":"create","identity":"samflow:/,
+    );
     assert.equal((await home.run('schedule', 'delete', 'approved')).code, 0);
     assert.equal((await create(1)).code, 0);
   });
