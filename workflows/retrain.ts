@@ -55,7 +55,7 @@ async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult
   );
   const { seen } = current.candidate?.value ?? current.champion ?? {};
   const isSeen = seen?.fingerprint === source.fingerprint && seen.spec === spec.sha256;
-  if (isSeen && seen.settings === current.settings) {
+  if (isSeen && seen.settings === current.settings && !isOvertaken(current)) {
     const reason = 'Data and settings are those of the last training.';
     return { outcome: 'unchanged', reason, champion: null, challenger: null, run: null };
   }
@@ -108,6 +108,13 @@ function proposalOf(
   if (outcome !== 'kept') return { package: model, run, author, champion, challenger: challenger ?? 0, against: etag };
   const { metrics, ...waiting } = candidate?.value.proposal ?? {};
   return 'against' in waiting && waiting.against === etag ? waiting : null;
+}
+
+/** Whoever waits was measured against another champion than the one of now, and has to be measured again. */
+function isOvertaken({ candidate, champion, etag }: ReadChampionResult): boolean {
+  const proposal = candidate?.value.proposal;
+  if (!proposal || proposal.metrics === champion?.promotion?.metrics) return false;
+  return proposal.against !== etag;
 }
 
 function awaiting(verdict: Verdict, name: string): Verdict {

@@ -6,8 +6,15 @@ import { createPromote, createPropose, createReadChampion } from '../../activiti
 import { RunConfig } from '../../contracts/config.ts';
 import { WORKFLOWS } from '../../contracts/messages.ts';
 import type { PipelineResult, RetrainInput, RetrainResult } from '../../contracts/pipeline.ts';
-import { type Champion, type DatasetSpec, type EvaluateInput, ModelPackage } from '../../contracts/stages.ts';
+import {
+  Candidate,
+  type Champion,
+  type DatasetSpec,
+  type EvaluateInput,
+  ModelPackage,
+} from '../../contracts/stages.ts';
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
+import { candidateKey } from '../../lib/artifacts/keys.ts';
 import { MemoryStore } from '../../lib/artifacts/memory-store.ts';
 import { approve, requireProposal } from '../../lib/artifacts/promotion.ts';
 import { withoutTools } from '../helpers/dev-servers.ts';
@@ -202,6 +209,20 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
       const { run, promotion } = await champion();
       assert.equal(run, better.run);
       assert.deepEqual([promotion?.author, promotion?.by], [approval.author, 'samflow:bob@desk']);
+    });
+
+    it('measures who waits again where another has become champion since', async () => {
+      await retrain(dataset, approval);
+      assert.equal((await retrain(dataset, approval)).outcome, 'unchanged');
+      const other = await trained('theirs', 0.4);
+      const { seen } = (await artifacts.readPointer(candidateKey(name), Candidate))!.value;
+      await artifacts.writePointer(CHAMPION, { package: other.package, run: 'theirs', seen }, null);
+      await assertRejectsWithFault(yes(), 'PROMOTION_OUTDATED');
+      const again = await retrain(dataset, approval);
+      assert.deepEqual([again.outcome, again.champion, again.challenger], ['proposed', 0.4, 0.5]);
+      await yes();
+      assert.equal((await champion()).run, again.run);
+      assert.equal((await retrain(dataset, approval)).outcome, 'unchanged');
     });
 
     it('keeps who waits while others are no better than the champion, and not when the champion has changed', async () => {
