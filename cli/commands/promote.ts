@@ -19,11 +19,12 @@ export const promoteCommand = (name: string, { unverified = false, json }: Promo
   withSession({ json, workers: false }, async ({ platform, say }) => {
     const sign = signerOf(process.env);
     const { artifacts } = platform;
-    const { run, challenger } = await requireProposal(artifacts, name);
+    const waiting = await requireProposal(artifacts, name);
+    const { run, challenger } = waiting.proposal;
     const { spec } = (await requireLineage(run, platform)).input;
     const { source } = await artifacts.getJson<DatasetSpec>(spec, DatasetSpec);
     if (unverifiedSource(source) && !unverified) throw notVerified(name);
-    const champion = await approve(artifacts, { name, by: clientIdentity(), now: new Date(), sign });
+    const champion = await approve(artifacts, { name, waiting, by: clientIdentity(), now: new Date(), sign });
     say(`${pc.bold(name)} is now the model of ${run}, Dice ${challenger.toFixed(4)}.`);
     if (json) process.stdout.write(`${JSON.stringify({ model: name, run, ...champion.promotion })}\n`);
     return EXIT.ok;

@@ -11,12 +11,15 @@ export function digestOfProposal({ package: model, run, author, champion, challe
 }
 type Unsigned = Omit<Proposal, 'metrics'>;
 
-/** A model's challenger, if one waits. @throws Fault PROMOTION_NONE */
-export async function requireProposal(artifacts: ArtifactStore, name: string): Promise<Proposal> {
+/** A candidate that waits for a yes. */
+export type Waiting = Candidate & { readonly proposal: Proposal };
+
+/** Who waits under a name. @throws Fault PROMOTION_NONE */
+export async function requireProposal(artifacts: ArtifactStore, name: string): Promise<Waiting> {
   const candidate = await artifacts.readPointer(candidateKey(name), Candidate);
   const champion = await artifacts.readPointer(championKey(name), Champion);
-  const proposal = candidate?.value.proposal;
-  if (proposal && champion?.value.promotion?.metrics !== proposal.metrics) return proposal;
+  const { seen, proposal } = candidate?.value ?? {};
+  if (seen && proposal && champion?.value.promotion?.metrics !== proposal.metrics) return { seen, proposal };
   const found = proposal ? 'a candidate that was promoted already' : 'no candidate';
   const fix =
     'Look at `samflow models`; a schedule made with `--promotion approval` proposes when it has trained a better model';
@@ -25,6 +28,8 @@ export async function requireProposal(artifacts: ArtifactStore, name: string): P
 
 export interface Approval {
   readonly name: string;
+  /** Whom the yes is for: who was looked at, whoever has come since. */
+  readonly waiting: Waiting;
   /** As clients name themselves: `samflow:account@machine`. */
   readonly by: string;
   readonly now: Date;
@@ -35,13 +40,12 @@ export interface Approval {
 /**
  * Makes the candidate of a name its champion, on behalf of somebody who is not its author; by compare-and-swap against the very champion
  * that it was measured against.
- * @throws Fault PROMOTION_NONE, PROMOTION_OWN, PROMOTION_ALTERED, PROMOTION_OUTDATED
+ * @throws Fault PROMOTION_OWN, PROMOTION_ALTERED, PROMOTION_OUTDATED
  */
 export async function approve(
   artifacts: ArtifactStore,
-  { name, by, now, sign = (_, record) => record }: Approval,
+  { name, waiting: { seen, proposal }, by, now, sign = (_, record) => record }: Approval,
 ): Promise<Champion> {
-  const proposal = await requireProposal(artifacts, name);
   const { metrics, ...unsigned } = proposal;
   const { author, against, package: model, run } = proposal;
   if (accountOf(by) === accountOf(author)) throw own(name, author);
@@ -50,7 +54,6 @@ export async function approve(
   await artifacts.getJson(model, ModelPackage);
   const present = await artifacts.readPointer(championKey(name), Champion);
   if ((present?.etag ?? null) !== against) throw outdated(name);
-  const { seen } = (await artifacts.readPointer(candidateKey(name), Candidate))!.value;
   const before = present && (await artifacts.putJson('champion-record', present.value));
   const promotion = { by, at: now.toISOString(), author, metrics, before };
   const champion = sign(name, { package: model, run, seen, promotion });

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { Champion } from '../../contracts/stages.ts';
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { planGc } from '../../lib/artifacts/gc.ts';
-import { approve } from '../../lib/artifacts/promotion.ts';
+import { approve, requireProposal } from '../../lib/artifacts/promotion.ts';
 import { S3Store } from '../../lib/artifacts/s3-store.ts';
 import { phantomFiles } from '../../lib/dataset/phantom.ts';
 import { isFault } from '../../lib/fault.ts';
@@ -88,7 +88,9 @@ describe('the roles of infra/iam', { skip: await withoutTools('temporal', 'versi
       const retraining = await installation.startRetraining('roles', run, bucket, approval);
       assert.equal((await installation.whileWorking(retraining.result())).outcome, 'proposed');
       const promoter = storeOf('cli-promote', wire.url);
-      await approve(new ArtifactStore(promoter), { name: 'roles', by: 'samflow:bob@desk', now: new Date() });
+      const models = new ArtifactStore(promoter);
+      const waiting = await requireProposal(models, 'roles');
+      await approve(models, { name: 'roles', waiting, by: 'samflow:bob@desk', now: new Date() });
       promoter.close();
 
       gpu.kill('SIGTERM');

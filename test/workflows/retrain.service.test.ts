@@ -191,7 +191,10 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
   describe('whose models wait for a yes', () => {
     const approval = { author: 'samflow:ann@desk' };
     const labelled = (label: number) => retrain({ ...dataset, labels: [label] }, approval);
-    const yes = () => approve(artifacts, { name, by: 'samflow:bob@desk', now: new Date() });
+    const yes = async () => {
+      const waiting = await requireProposal(artifacts, name);
+      return approve(artifacts, { name, waiting, by: 'samflow:bob@desk', now: new Date() });
+    };
 
     it('proposes the first and then the better one, and leaves the champion alone', async () => {
       const first = await retrain(dataset, approval);
@@ -232,7 +235,7 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
       const better = await labelled(2);
       dice = 0.4;
       assert.equal((await labelled(3)).outcome, 'kept');
-      assert.equal((await requireProposal(artifacts, name)).run, better.run);
+      assert.equal((await requireProposal(artifacts, name)).proposal.run, better.run);
       await yes();
       assert.equal((await labelled(4)).outcome, 'kept');
       await assertRejectsWithFault(requireProposal(artifacts, name), 'PROMOTION_NONE', /no candidate/);

@@ -64,7 +64,8 @@ describe('a model that waits for a second person', () => {
     await artifacts.writePointer(candidateKey('small'), { seen, proposal }, before?.etag ?? null);
   }
 
-  const yes = (by: string) => approve(artifacts, { name: 'small', by, now: NOW });
+  const yes = async (by: string) =>
+    approve(artifacts, { name: 'small', waiting: await requireProposal(artifacts, 'small'), by, now: NOW });
   const champion = async () => (await artifacts.readPointer(championKey('small'), Champion))?.value;
 
   it('is refused to its author, on whatever machine, and serves nobody', async () => {
@@ -93,6 +94,15 @@ describe('a model that waits for a second person', () => {
   it('is none where none was proposed', async () => {
     await assertRejectsWithFault(yes(OTHER), 'PROMOTION_NONE', /^small: found no candidate/);
     assert.deepEqual(await modelNames(store), []);
+  });
+
+  it('is the one that was looked at, though another has come since', async () => {
+    await propose('r-1');
+    const waiting = await requireProposal(artifacts, 'small');
+    await propose('r-2');
+    await approve(artifacts, { name: 'small', waiting, by: OTHER, now: NOW });
+    assert.equal((await champion())!.run, 'r-1');
+    await assertRejectsWithFault(yes(OTHER), 'PROMOTION_OUTDATED');
   });
 
   it('has to be measured again where another champion has come since', async () => {
