@@ -82,7 +82,10 @@ async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult
     board.begin('promote', 1);
     try {
       if (approval) {
-        const candidate = { seen: looked, proposal: proposalOf(verdict, against, { ...trained, ...approval }) };
+        const candidate = {
+          seen: looked,
+          proposal: proposalOf(verdict, against, { package: trained.package, run, ...approval }),
+        };
         await board.unit('promote', propose({ name, candidate, etag: against.candidate?.etag ?? null }));
         return { ...awaiting(verdict, name), run };
       }
