@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { Champion } from '../../contracts/stages.ts';
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { planGc } from '../../lib/artifacts/gc.ts';
-import { approve, requireProposal } from '../../lib/artifacts/promotion.ts';
+import { approve, modelNames, requireProposal } from '../../lib/artifacts/promotion.ts';
 import { S3Store } from '../../lib/artifacts/s3-store.ts';
 import { phantomFiles } from '../../lib/dataset/phantom.ts';
 import { isFault } from '../../lib/fault.ts';
@@ -31,6 +31,8 @@ const UNUSED: readonly RegExp[] = [
   /^cpu .*\/memo\/pool\/\*$/,
   // A training that goes on from a checkpoint.
   /^gpu s3:GetObject .*\/runs\/\*\/steps\/\*$/,
+  // The record of a champion that was there before.
+  /^cli-promote s3:PutObject .*\/cas\/\*$/,
   // Without it AWS says of what is missing that it is forbidden.
   /^cli-start s3:ListBucket /,
 ];
@@ -91,6 +93,7 @@ describe('the roles of infra/iam', { skip: await withoutTools('temporal', 'versi
       const models = new ArtifactStore(promoter);
       const waiting = await requireProposal(models, 'roles');
       await approve(models, { name: 'roles', waiting, by: 'samflow:bob@desk', now: new Date() });
+      assert.deepEqual(await modelNames(promoter), ['roles']);
       promoter.close();
 
       gpu.kill('SIGTERM');
