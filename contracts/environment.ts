@@ -84,6 +84,19 @@ export const TransportEnvironment = z
   .transform((env) => ({ allowsPlainText: env.SAMFLOW_ALLOW_PLAIN_TEXT ?? false }));
 export type TransportEnvironment = z.infer<typeof TransportEnvironment>;
 
+/** Of who promotes models, and of who lets none serve without a word that he trusts. */
+export const SigningEnvironment = z
+  .object({
+    /** File with an Ed25519 private key (PKCS #8, PEM) that nobody else may read; default: promotions are not signed. */
+    SAMFLOW_SIGNING_KEY_FILE: z.string().min(1).optional(),
+    /** File with Ed25519 public keys (PEM); default: a champion serves whoever has promoted it. */
+    SAMFLOW_TRUSTED_KEYS_FILE: z.string().min(1).optional(),
+  })
+  .transform((env) => ({
+    keyFile: env.SAMFLOW_SIGNING_KEY_FILE ?? null,
+    trustedFile: env.SAMFLOW_TRUSTED_KEYS_FILE ?? null,
+  }));
+
 /** Of `samflow codec-server`, beside the keys. */
 export const CodecServerEnvironment = z
   .object({

@@ -201,11 +201,17 @@ export const InferWorkflowResult = z.strictObject({ stages: z.array(StageSummary
 export type InferWorkflowResult = z.infer<typeof InferWorkflowResult>;
 
 // retrain ------------------------------------------------------------------------------------------------------------
-export const RetrainInput = PipelineInput;
+export const RetrainInput = PipelineInput.extend({
+  /** A better model waits until somebody other than the author says yes; absent: its scores promote it. */
+  approval: z.strictObject({ author: z.string() }).optional(),
+});
 export type RetrainInput = z.infer<typeof RetrainInput>;
 export const RetrainResult = z.strictObject({
-  /** `unchanged`: nothing new to train on. `first`, `promoted`: the new model is the champion. `kept`: the old one stays. */
-  outcome: z.enum(['unchanged', 'first', 'promoted', 'kept']),
+  /**
+   * `unchanged`: nothing new to train on. `first`, `promoted`: the new model is the champion. `kept`: the old one stays.
+   * `proposed`: the new one is better, or the first, and waits for a yes.
+   */
+  outcome: z.enum(['unchanged', 'first', 'promoted', 'kept', 'proposed']),
   /** One sentence for people. */
   reason: z.string(),
   /** Dice on the patients that neither model was trained on. */

@@ -107,7 +107,12 @@ const ARCHITECTURE: Architecture = {
     echarts: ['lib/report'],
     piscina: ['lib/runtime', 'workers'],
     'onnxruntime-node': ['lib/runtime', 'test/lib/runtime'],
-    '@aws-sdk/client-s3': ['lib/artifacts/s3-store.ts', 'bench/durable/store.ts', 'test/privacy.service.test.ts'],
+    '@aws-sdk/client-s3': [
+      'lib/artifacts/s3-store.ts',
+      'bench/durable/store.ts',
+      'test/privacy.service.test.ts',
+      'test/helpers/store-with-roles.ts',
+    ],
     '@huggingface/hub': ['lib/pretrained/hub.ts'],
     '@temporalio/workflow': [
       'workflows',

@@ -15,6 +15,7 @@ const pages = files.filter((file) => file.endsWith('.md') && !file.startsWith('t
 const COMMANDS: Readonly<Record<string, string>> = {
   'npm run demo': 'test/cli/demo.service.test.ts',
   'npm test': 'test/run.test.ts',
+  'npm run -s sbom': 'test/sbom.test.ts',
   'npm run -s parity': 'test/bench/parity.runtime.test.ts',
   'npm run bench': 'test/bench/bench.alone.service.test.ts',
   'npm run chaos': 'test/cli/resume-proof.service.test.ts',
@@ -39,6 +40,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npx samflow infer': 'test/cli/session.service.test.ts',
   'npx samflow export': 'test/cli/export.service.test.ts',
   'npx samflow schedule create': 'test/cli/schedule.service.test.ts',
+  'npx samflow models': 'test/cli/schedule.service.test.ts',
+  'npx samflow promote': 'test/cli/schedule.service.test.ts',
   'npx samflow schedule list': 'test/cli/schedule.service.test.ts',
   'npx samflow schedule trigger': 'test/cli/schedule.service.test.ts',
   'npx samflow schedule delete': 'test/cli/schedule.service.test.ts',

@@ -21,10 +21,10 @@ const common = {
 /** Reads of a few small objects. */
 const brief = { ...common, taskQueue: QUEUES.io, startToCloseTimeout: '5m' } as const;
 
-export const { fingerprint, readChampion, promote, recordRun, indexEmbeddings } =
-  proxyActivities<Pick<Activities, 'fingerprint' | 'readChampion' | 'promote' | 'recordRun' | 'indexEmbeddings'>>(
-    brief,
-  );
+export const { fingerprint, readChampion, promote, propose, recordRun, indexEmbeddings } =
+  proxyActivities<
+    Pick<Activities, 'fingerprint' | 'readChampion' | 'promote' | 'propose' | 'recordRun' | 'indexEmbeddings'>
+  >(brief);
 
 /** A public data set of 100 GB over 100 Mbit/s takes 2 h 15 min. */
 export const { download, importModel } = proxyActivities<Pick<Activities, 'download' | 'importModel'>>({

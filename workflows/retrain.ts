@@ -10,11 +10,20 @@ import { FAILURES } from '../contracts/failure-codes.ts';
 import { WORKFLOWS } from '../contracts/messages.ts';
 import type { PipelineResult, RetrainInput, RetrainResult } from '../contracts/pipeline.ts';
 import { priorityOf } from '../contracts/priority.ts';
-import type { Champion, ModelPackage, Overlap, ReadChampionResult } from '../contracts/stages.ts';
+import type { Champion, ModelPackage, Overlap, ProposeInput, ReadChampionResult } from '../contracts/stages.ts';
 import { type Board, openBoard } from './board.ts';
 import type { encodeWorkflow } from './encode.ts';
 import { mapBounded, together } from './map-bounded.ts';
-import { evaluate, fingerprint, PATIENTS_AT_ONCE, promote, readChampion, SHARDS_AT_ONCE, slice } from './options.ts';
+import {
+  evaluate,
+  fingerprint,
+  PATIENTS_AT_ONCE,
+  promote,
+  propose,
+  readChampion,
+  SHARDS_AT_ONCE,
+  slice,
+} from './options.ts';
 import type { pipelineWorkflow } from './pipeline.ts';
 import { announce } from './search-attributes.ts';
 import { SHARDS_IN_PLACE, shardSlices, shardsOf } from './shards.ts';
@@ -36,15 +45,17 @@ export async function retrainWorkflow(input: RetrainInput): Promise<RetrainResul
 }
 
 async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult> {
-  const { name, spec, settings } = input;
+  const { approval, ...training } = input;
+  const { name, spec, settings } = training;
+  const asked = { name, settings, ...(approval && { candidate: true }) };
   board.begin('look', 2);
   const [source, current] = await together(
     () => board.unit('look', fingerprint({ spec })),
-    () => board.unit('look', readChampion({ name, settings })),
+    () => board.unit('look', readChampion(asked)),
   );
-  const seen = current.champion?.seen;
+  const { seen } = current.candidate?.value ?? current.champion ?? {};
   const isSeen = seen?.fingerprint === source.fingerprint && seen.spec === spec.sha256;
-  if (isSeen && seen.settings === current.settings) {
+  if (isSeen && seen.settings === current.settings && !isOvertaken(current)) {
     const reason = 'Data and settings are those of the last training.';
     return { outcome: 'unchanged', reason, champion: null, challenger: null, run: null };
   }
@@ -56,7 +67,7 @@ async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult
     'train',
     executeChild<typeof pipelineWorkflow>(WORKFLOWS.pipeline, {
       workflowId: run,
-      args: [input],
+      args: [training],
       // Nobody waits for it.
       priority: priorityOf(name, 'low'),
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -67,20 +78,52 @@ async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult
   let against = current;
   for (let comparison = 1; ; comparison++) {
     const verdict = await compare(trained, settings.prompts, against, board);
-    const stays = verdict.outcome === 'kept' && against.champion;
+    const looked = { fingerprint: trained.fingerprint, settings: current.settings, spec: spec.sha256 };
     board.begin('promote', 1);
-    const champion: Champion = {
-      ...(stays || { package: trained.package, run }),
-      seen: { fingerprint: trained.fingerprint, settings: current.settings, spec: spec.sha256 },
-    };
     try {
+      if (approval) {
+        const candidate = {
+          seen: looked,
+          proposal: proposalOf(verdict, against, { package: trained.package, run, ...approval }),
+        };
+        await board.unit('promote', propose({ name, candidate, etag: against.candidate?.etag ?? null }));
+        return { ...awaiting(verdict, name), run };
+      }
+      const stays = verdict.outcome === 'kept' && against.champion;
+      const champion: Champion = { ...(stays || { package: trained.package, run }), seen: looked };
       await board.unit('promote', promote({ name, champion, etag: against.etag }));
       return { ...verdict, run };
     } catch (error) {
       if (!isChampionChanged(error) || comparison === COMPARISONS) throw error;
-      against = await readChampion({ name, settings });
+      against = await readChampion(asked);
     }
   }
+}
+
+type Verdict = Omit<RetrainResult, 'run'>;
+
+/** The challenger, where it is better; else whoever was waiting before, if the champion is still the one he was measured against. */
+function proposalOf(
+  { outcome, champion, challenger }: Verdict,
+  { etag, candidate }: ReadChampionResult,
+  { package: model, run, author }: Pick<PipelineResult, 'package' | 'run'> & { readonly author: string },
+): ProposeInput['candidate']['proposal'] {
+  if (outcome !== 'kept') return { package: model, run, author, champion, challenger: challenger ?? 0, against: etag };
+  const { metrics, ...waiting } = candidate?.value.proposal ?? {};
+  return 'against' in waiting && waiting.against === etag ? waiting : null;
+}
+
+/** Whoever waits was measured against another champion than the one of now, and has to be measured again. */
+function isOvertaken({ candidate, champion, etag }: ReadChampionResult): boolean {
+  const proposal = candidate?.value.proposal;
+  if (!proposal || proposal.metrics === champion?.promotion?.metrics) return false;
+  return proposal.against !== etag;
+}
+
+function awaiting(verdict: Verdict, name: string): Verdict {
+  if (verdict.outcome === 'kept') return verdict;
+  const reason = `${verdict.reason} It waits for a yes: samflow promote ${name}`;
+  return { ...verdict, outcome: 'proposed', reason };
 }
 
 function isChampionChanged(error: unknown): boolean {
@@ -93,7 +136,7 @@ async function compare(
   prompts: PromptsConfig,
   { champion, model }: ReadChampionResult,
   board: Board,
-): Promise<Omit<RetrainResult, 'run'>> {
+): Promise<Verdict> {
   if (!champion || !model) {
     const challenger = trained.metrics.fineTuned.dice;
     return { outcome: 'first', reason: 'There was no champion before.', champion: null, challenger };

@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -29,6 +36,7 @@ export interface FaultyRequest {
   readonly number: number;
   readonly method: string;
   readonly path: string;
+  readonly headers: IncomingHttpHeaders;
 }
 
 export interface FaultProxy {
@@ -62,8 +70,8 @@ export async function startFaultProxy(
   const injected = new Map<S3Fault, number>();
   let requests = 0;
   const server: Server = createServer((incoming, outgoing) => {
-    const { method = 'GET', url: path = '/' } = incoming;
-    const fault = choose({ number: requests++, method, path });
+    const { method = 'GET', url: path = '/', headers } = incoming;
+    const fault = choose({ number: requests++, method, path, headers });
     const applied = fault && isPossible(fault, method) ? fault : null;
     if (applied) injected.set(applied, (injected.get(applied) ?? 0) + 1);
     pass(new URL(target), incoming, outgoing, applied).catch(() => outgoing.destroy());

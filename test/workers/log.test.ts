@@ -15,6 +15,8 @@ import { logRecord } from '../../workers/log-record.ts';
 import { textOfLine } from '../../workers/log-text.ts';
 import { stageOf } from '../../workers/stage-names.ts';
 
+/** Of every line. */
+const HEAD = ['level', 'time', 'pools', 'pid', 'message'];
 /** As the SDK hands it on with a message about an activity. */
 const ACTIVITY = {
   ...{ isLocal: false, attempt: 2, namespace: 'default', taskToken: 'c2VjcmV0', activityId: '7' },
@@ -152,6 +154,19 @@ describe('the log', () => {
       ...{ attempt: 2, workflow: 'encodeWorkflow', execution: 'r-1', queue: 'samflow-gpu', namespace: 'default' },
       ...{ durationMs: 12, code: 'SOURCE_DENIED', cause: 'EACCES' },
     });
+  });
+
+  it('holds no field that nobody has put on the list, wherever it is planted', async () => {
+    const logFile = join(folder, 'planted.log');
+    const planted = { patientName: 'QUACKENBUSH', headers: { authorization: 'QUACKENBUSH' }, input: ['QUACKENBUSH'] };
+    const log = openLog({ logLevel: 'trace', logFile, logForm: null }, ['io']);
+    log.info({ ...planted, attempt: 1 }, 'told');
+    log.error({ error: Object.assign(new Error('lost'), planted) }, 'failed');
+    log.trace({ err: { ...planted, type: 'A_CODE', message: 'why' } }, 'foreign');
+    const lines = (await readFile(logFile, 'utf8')).trim().split('\n');
+    assert.doesNotMatch(lines.join(), /quackenbush/i);
+    const names = lines.map((line) => Object.keys(JSON.parse(line)).filter((name) => !HEAD.includes(name)));
+    assert.deepEqual(names, [['attempt'], ['reason', 'frames'], ['code', 'reason']]);
   });
 
   it('is text for people on demand', async () => {
