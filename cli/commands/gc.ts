@@ -1,8 +1,9 @@
-import { collect, type Doomed, type GcPlan, planGc } from '../../lib/artifacts/gc.ts';
+import { collect } from '../../lib/artifacts/collect.ts';
+import { type GcPlan, planGc } from '../../lib/artifacts/gc.ts';
 import { Fault } from '../../lib/fault.ts';
 import { parseTime } from '../config/time.ts';
 import { EXIT } from '../exit-codes.ts';
-import { renderGc, type Tally } from '../gc-text.ts';
+import { renderGc, sum, type Tally, tally } from '../gc-text.ts';
 import { openWork } from '../open-work.ts';
 import { withSession } from '../session.ts';
 
@@ -37,21 +38,12 @@ export async function gcCommand({ keep, keepLast, grace, yes = false, json }: Gc
   });
 }
 
-function tally(items: readonly Doomed[]): Tally[] {
-  const kinds = new Map<string, Tally>();
-  for (const { kind, bytes } of items) {
-    const before = kinds.get(kind) ?? { kind, objects: 0, bytes: 0 };
-    kinds.set(kind, { kind, objects: before.objects + 1, bytes: before.bytes + bytes });
-  }
-  return [...kinds.values()].sort((a, b) => b.bytes - a.bytes);
-}
-
 const gcJson = ({ keptRuns, staying }: GcPlan, kinds: readonly Tally[], isDeleted: boolean): object => ({
   deleted: isDeleted,
   runs: keptRuns,
   kinds,
-  objects: kinds.reduce((sum, { objects }) => sum + objects, 0),
-  bytes: kinds.reduce((sum, { bytes }) => sum + bytes, 0),
+  objects: sum(kinds, 'objects'),
+  bytes: sum(kinds, 'bytes'),
   staying,
 });
 
