@@ -11,7 +11,7 @@ export function renderDeletion(deletion: Deletion, kinds: readonly Tally[], isDe
     pc.bold(trace ? trace.patients.join(', ') : subject.runs.join(', ')),
     ...(kinds.length > 0 ? [renderTallies(kinds, isDeleted)] : ['Nothing is left in the store.']),
     ...(histories ? [`And${histories} ${verb}.`] : []),
-    ...(plan.models.length > 0 ? [`Models: ${plan.models.join(', ')}.`] : []),
+    ...(plan.models.length > 0 ? [`Models that go: ${plan.models.join(', ')}.`] : []),
     ...(subject.runs.length > 0 && plan.shared.objects > 0
       ? [`${count(plan.shared.objects, 'object')} of it stay: others refer to them.`]
       : []),

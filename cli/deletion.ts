@@ -6,7 +6,7 @@ import {
   beginDeletion,
   deletionsOf,
   endDeletion,
-  pendingIn,
+  leftBy,
   readDeletions,
   type StoredDeletion,
   type Subject,
@@ -49,6 +49,8 @@ export async function planRunDeletion(run: string, isWithModels: boolean, platfo
   const root = rootOf(run);
   const executions = await executionsOf(root, platform);
   requireEnded(executions);
+  // Before the store: what ends in between is in one of the two.
+  const roots = await openWork(platform);
   const content = await readContent(store);
   if (run !== root && content.runs.some(({ id }) => id === root)) throw inUse(run, root, `Delete ${root}`);
   const subject = { runs: [root], patient: null };
@@ -62,9 +64,9 @@ export async function planRunDeletion(run: string, isWithModels: boolean, platfo
     runs: [root],
     histories: await historiesOf(executions, platform),
     taken: NOTHING_TAKEN,
-    pending: pendingIn(earlier),
+    pending: leftBy(earlier).released,
   };
-  const plan = await planDeletion(store, content, wish, await openWork(platform));
+  const plan = await planDeletion(store, content, wish, roots);
   return { subject, plan, trace: null, executions, earlier, content };
 }
 
@@ -88,18 +90,18 @@ export async function planPatientDeletion(
   const earlier = deletionsOf(await readDeletions(store), { runs: [], patient });
   const content = await readContent(store);
   const keyOf = (other: string): PatientKey => patientKey(secret, other);
-  const pending = pendingIn(earlier);
-  const trace = await tracePatient(store, content, { patient, keyOf, shardDigests, roots, pending });
+  const left = leftBy(earlier);
+  const trace = await tracePatient(store, content, { patient, keyOf, shardDigests, roots, pending: left.taken });
   const { taken, learned, tested } = trace;
   const isThere = taken.artifacts.size + taken.results.size + learned.length + tested.length > 0;
   if (!isThere && earlier.length === 0) throw patientUnknown(patient);
   const holder = open.find((work) => holds(work, trace));
   if (holder) throw patientAtWork(patient, holder);
-  const runs = withRuns ? [...new Set(learned.map(rootOf))] : [];
+  const runs = withRuns ? [...new Set([...learned.map(rootOf), ...left.runs])].sort() : [];
   requireUnused(content, runs, withModels);
   const executions = (await Promise.all(runs.map((run) => executionsOf(run, platform)))).flat();
   requireEnded(executions);
-  const wish = { runs, histories: await historiesOf(executions, platform), taken, pending: [] };
+  const wish = { runs, histories: await historiesOf(executions, platform), taken, pending: left.released };
   const plan = await planDeletion(store, content, wish, roots);
   return { subject: { runs, patient }, plan, trace, executions, earlier, content };
 }
@@ -119,7 +121,9 @@ export async function carryOut(
   { platform, stateDir, signal }: Session,
 ): Promise<Deleted> {
   const { store } = platform;
-  const pending = plan.doomed.flatMap(({ key }) => (key.startsWith('cas/') ? [key] : []));
+  const isTaken = (key: string): boolean => trace?.taken.artifacts.has(key) ?? false;
+  const artifacts = plan.doomed.flatMap(({ key }) => (key.startsWith('cas/') ? [key] : []));
+  const pending = { taken: artifacts.filter(isTaken), released: artifacts.filter((key) => !isTaken(key)) };
   const bytes = plan.doomed.reduce((sum, item) => sum + item.bytes, 0);
   const size = { objects: plan.doomed.length, bytes };
   const record = await beginDeletion(store, { ...subject, by: clientIdentity(), ...size, pending });

@@ -11,8 +11,8 @@ export interface Execution {
 
 /** What ids are made of: anything else would be another question to the server. */
 const ID = /^[\w./-]+$/;
-/** The server deletes by and by. */
-const PATIENCE_MS = 30_000;
+/** The server deletes by and by: what has just ended, after half a minute, when it has noted so for good. */
+const PATIENCE_MS = 45_000;
 
 /** All executions of a run and of what it has started that Temporal remembers. @throws Fault RUN_UNKNOWN for what is no id */
 export async function executionsOf(run: string, platform: Platform): Promise<Execution[]> {

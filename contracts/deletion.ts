@@ -14,6 +14,11 @@ export const Deletion = z.strictObject({
   objects: z.int().nonnegative(),
   bytes: z.int().nonnegative(),
   /** Keys of the artifacts that are still to go: whoever goes on with it may find nothing else that names them. */
-  pending: z.array(z.string()),
+  pending: z.strictObject({
+    /** Whoever refers to them: a patient's. */
+    taken: z.array(z.string()),
+    /** Unless somebody has come to refer to them. */
+    released: z.array(z.string()),
+  }),
 });
 export type Deletion = z.infer<typeof Deletion>;

@@ -7,6 +7,9 @@ import { EXIT } from '../exit-codes.ts';
 import { tally } from '../gc-text.ts';
 import { withSession } from '../session.ts';
 
+const VERSIONS =
+  'The bucket keeps old versions of objects: what is deleted here stays there as such until its lifecycle rule, or its owner, deletes them.';
+
 export interface DeleteOptions {
   readonly patient?: string;
   readonly runs?: boolean;
@@ -38,6 +41,7 @@ export async function deleteCommand(run: string | undefined, options: DeleteOpti
       : { gone: deletion.plan.doomed, isForgotten: true };
     const kinds = tally(gone);
     say(renderDeletion(deletion, kinds, yes));
+    if (await platform.store.keepsVersions?.()) say(pc.yellow(VERSIONS));
     if (!isForgotten)
       say(pc.yellow('Temporal is still deleting histories: give the command again to see that they are gone.'));
     if (json) process.stdout.write(`${JSON.stringify(deletionJson(deletion, kinds, yes))}\n`);

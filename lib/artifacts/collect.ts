@@ -1,8 +1,9 @@
 import { Live } from './live.ts';
-import { artifactRefsIn, readManifest } from './manifest.ts';
+import { artifactRefsIn } from './manifest.ts';
 import { inParallel } from './manifests.ts';
+import { readJson } from './read-json.ts';
 import type { ListedObject, ObjectStore } from './store.ts';
-import type { StoreContent } from './store-content.ts';
+import { CHAIN, type StoreContent } from './store-content.ts';
 
 /** What is not in the store and points into it: open workflows and schedules. */
 export type OutsideRoots = readonly unknown[];
@@ -17,12 +18,15 @@ export interface Doomed {
 export interface DoomPlan {
   /** In the order in which they go: what names others first, so that nothing ever names what is gone. */
   readonly doomed: readonly Doomed[];
-  /** The results that were there when the plan was made: see `seenIn`. */
+  /** The results and the records of runs that were there when the plan was made: see `seenIn`. */
   readonly seen: ReadonlySet<string>;
 }
 
-export const seenIn = ({ manifests }: StoreContent): ReadonlySet<string> =>
-  new Set(manifests.map(({ object }) => versionOf(object)));
+export const seenIn = ({ manifests, runs }: StoreContent): ReadonlySet<string> =>
+  new Set([
+    ...manifests.map(({ object }) => versionOf(object)),
+    ...runs.flatMap(({ objects }) => objects.map(({ key }) => key)),
+  ]);
 
 const versionOf = ({ key, etag }: ListedObject): string => `${key} ${etag}`;
 
@@ -53,18 +57,17 @@ export async function collect(
   await remove(doomed.filter((item) => !isArtifact(item)));
   const live = new Live(store);
   await live.add(await rootsNow());
-  await live.add(await manifestsBeside(store, seen));
+  await live.add(await writtenSince(store, seen));
   await remove(doomed.filter((item) => isArtifact(item) && !live.hasKey(item.key)));
   return deleted;
 }
 
-async function manifestsBeside(store: ObjectStore, seen: ReadonlySet<string>): Promise<unknown[]> {
+/** Results and records of runs that have come since. A run that has only been run again is known by its older record. */
+async function writtenSince(store: ObjectStore, seen: ReadonlySet<string>): Promise<unknown[]> {
   const keys: string[] = [];
   for await (const object of store.list('memo/')) if (!seen.has(versionOf(object))) keys.push(object.key);
-  return inParallel(keys, async (key) => {
-    const object = await store.get(key);
-    return object && readManifest(object.bytes, key);
-  });
+  for await (const { key } of store.list('runs/')) if (!seen.has(key) && !CHAIN.test(key)) keys.push(key);
+  return inParallel(keys, (key) => readJson(store, key));
 }
 
 /** Every `run` that a registry entry names, at any depth. */

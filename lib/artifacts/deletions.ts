@@ -31,9 +31,15 @@ export const deletionsOf = (deletions: readonly StoredDeletion[], { runs, patien
     ({ value }) => value.patient === patient && (patient !== null || value.runs.join(' ') === runs.join(' ')),
   );
 
-/** Artifacts that deletions which were interrupted have left. */
-export const pendingIn = (deletions: readonly StoredDeletion[]): string[] =>
-  deletions.flatMap(({ value }) => (value.state === 'begun' ? value.pending : []));
+/** What deletions that were interrupted had still to do. */
+export function leftBy(deletions: readonly StoredDeletion[]): Deletion['pending'] & { runs: string[] } {
+  const begun = deletions.flatMap(({ value }) => (value.state === 'begun' ? [value] : []));
+  return {
+    taken: begun.flatMap(({ pending }) => pending.taken),
+    released: begun.flatMap(({ pending }) => pending.released),
+    runs: begun.flatMap(({ runs }) => runs),
+  };
+}
 
 export async function beginDeletion(
   store: ObjectStore,
@@ -49,5 +55,10 @@ export async function beginDeletion(
 
 /** Nothing is left of it, and so nothing of its list. */
 export async function endDeletion(store: ObjectStore, { key, etag, value }: StoredDeletion): Promise<void> {
-  await writePointer(store, key, { ...value, state: 'done', pending: [] } satisfies Deletion, etag);
+  await writePointer(
+    store,
+    key,
+    { ...value, state: 'done', pending: { taken: [], released: [] } } satisfies Deletion,
+    etag,
+  );
 }

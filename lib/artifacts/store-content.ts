@@ -35,7 +35,8 @@ export interface StoreContent {
   readonly bytes: number;
 }
 
-const CHAIN = /^runs\/([0-9a-f]{64})\/(head\.json|steps\/\d+\.json)$/;
+/** Keys of a training's checkpoints. */
+export const CHAIN = /^runs\/([0-9a-f]{64})\/(head\.json|steps\/\d+\.json)$/;
 const RUN = /^runs\/(.+)\/(?:result|lineage)\.json$/;
 
 export async function readContent(store: ObjectStore): Promise<StoreContent> {
