@@ -83,7 +83,11 @@ export async function planDeletion(
   await other.add(roots);
   for (const entry of content.others) if (!models.includes(entry)) await other.add(entry.value);
   for (const { values } of otherRuns) await other.add(values);
-  for (const entry of content.manifests) if (!isReleased.has(entry)) await other.add(entry.manifest);
+  for (const entry of content.manifests) {
+    // A report says too what it was made of: that counts as long as a run has the report.
+    const isUsed = usedByOthers.has(entry.object.key);
+    if (!isReleased.has(entry)) await other.add(isUsed ? entry.manifest : entry.manifest?.value);
+  }
   // A result whose artifacts all stay is worth keeping.
   const results = released.filter((entry) => isTaken(entry) || !isReached(entry.manifest?.value, other));
 

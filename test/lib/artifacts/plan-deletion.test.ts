@@ -62,6 +62,7 @@ describe('the deletion of a run', () => {
       assert.equal(await has(ref), false, ref.kind);
     }
     assert.ok((await explainRun(kept.lineage, store)).every(({ ran, reused }) => ran + reused > 0));
+    assert.equal((await keysOf(store, 'memo/encode/')).length, PATIENTS.length * 2);
     const { puts } = store;
     const again = await run('kept');
     assert.ok(
@@ -103,6 +104,15 @@ describe('the deletion of a run', () => {
     }
     assert.equal(await has(gone.report), false);
     assert.deepEqual(await findText(store, /(volume|slices|scan) of/), []);
+  });
+
+  it('leaves what a run refers to that has ended since it was planned', async () => {
+    const gone = await run('gone');
+    const planned = await plan(['gone']);
+    await store.put('runs/new/result.json', Buffer.from(JSON.stringify({ weights: gone.weights })));
+    await collect(store, planned, async () => []);
+    assert.ok(await has(gone.weights));
+    assert.equal(await has(gone.package), false);
   });
 
   it('takes the pointer of a model that it has made', async () => {
