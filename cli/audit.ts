@@ -16,13 +16,13 @@ export interface AuditLine {
 
 /** What somebody had deleted: runs, or a patient by pseudonym, and the runs that had learned from it where these went too. */
 export interface DeletionLine extends Pick<Deletion, 'time' | 'runs' | 'patient' | 'state' | 'objects' | 'bytes'> {
-  readonly action: 'delete';
+  readonly action: 'delete' | 'gc';
   readonly identity: string;
 }
 
 export const auditOfDeletion = ({ by, pending, ...deletion }: Deletion): DeletionLine => ({
   ...deletion,
-  action: 'delete',
+  action: deletion.runs.length === 0 && deletion.patient === null ? 'gc' : 'delete',
   identity: by,
 });
 

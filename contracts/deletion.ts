@@ -7,7 +7,7 @@ export const Deletion = z.strictObject({
   time: z.iso.datetime(),
   /** As the client named itself. */
   by: z.string(),
-  /** Runs with all that they had started. */
+  /** Runs with all that they had started. Where there is neither a run nor a patient, `gc` has collected. */
   runs: z.array(z.string()),
   patient: PatientKey.nullable(),
   state: z.enum(['begun', 'done']),

@@ -289,6 +289,8 @@ describe('delete', () => {
       ...{ time: deletion.time, runs: ['a'], patient: null, state: 'done', objects: 2, bytes: 3 },
       ...{ action: 'delete', identity: 'samflow:ann@desk' },
     });
+    const gc = { ...deletion, runs: [], state: 'done' as const, objects: 2, bytes: 3 };
+    assert.equal(auditOfDeletion({ ...gc, pending: { taken: [], released: [] } }).action, 'gc');
   });
 
   it('asks for a run or a patient', async () => {
