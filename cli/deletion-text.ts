@@ -1,9 +1,9 @@
 import pc from 'picocolors';
-import type { Deletion } from './deletion.ts';
+import type { PlannedDeletion } from './deletion.ts';
 import { count, renderTallies, sum, type Tally } from './gc-text.ts';
 
 /** What goes or went, and what cannot go, for people: runs and pseudonyms, no name. */
-export function renderDeletion(deletion: Deletion, kinds: readonly Tally[], isDeleted: boolean): string {
+export function renderDeletion(deletion: PlannedDeletion, kinds: readonly Tally[], isDeleted: boolean): string {
   const { subject, trace, plan, executions } = deletion;
   const histories = executions.length > 0 ? ` ${count(executions.length, 'history', 'histories')} of Temporal` : '';
   const verb = isDeleted ? 'went with it' : 'would go with it';
@@ -19,7 +19,7 @@ export function renderDeletion(deletion: Deletion, kinds: readonly Tally[], isDe
   ].join('\n');
 }
 
-function patientLines({ subject, trace, earlier }: Deletion, isDeleted: boolean): string[] {
+function patientLines({ subject, trace, earlier }: PlannedDeletion, isDeleted: boolean): string[] {
   const { patients, learned, tested, models, shared, unfinished } = trace!;
   const stays = learned.filter((run) => !subject.runs.some((root) => run === root || run.startsWith(`${root}/`)));
   return [
@@ -45,7 +45,7 @@ function patientLines({ subject, trace, earlier }: Deletion, isDeleted: boolean)
 }
 
 export const deletionJson = (
-  { subject, trace, plan, executions }: Deletion,
+  { subject, trace, plan, executions }: PlannedDeletion,
   kinds: readonly Tally[],
   isDeleted: boolean,
 ): object => ({

@@ -28,7 +28,7 @@ import { patientSecret } from './patient-secret.ts';
 import type { Session } from './session.ts';
 
 /** What would go, and how. */
-export interface Deletion {
+export interface PlannedDeletion {
   readonly subject: Subject;
   readonly plan: DeletionPlan;
   /** Where the patient was found; null where runs alone are deleted. */
@@ -44,7 +44,11 @@ export interface Deletion {
 const rootOf = (run: string): string => run.split('/', 1)[0]!;
 
 /** @throws Fault RUN_UNKNOWN, RUN_AT_WORK, RUN_IN_USE, GC_UNSURE */
-export async function planRunDeletion(run: string, isWithModels: boolean, platform: Platform): Promise<Deletion> {
+export async function planRunDeletion(
+  run: string,
+  isWithModels: boolean,
+  platform: Platform,
+): Promise<PlannedDeletion> {
   const { store } = platform;
   const root = rootOf(run);
   const executions = await executionsOf(root, platform);
@@ -81,7 +85,7 @@ export async function planPatientDeletion(
   id: string,
   { withRuns, withModels }: PatientDeletionOptions,
   { platform, stateDir }: Session,
-): Promise<Deletion> {
+): Promise<PlannedDeletion> {
   const { store } = platform;
   const secret = await patientSecret(platform, stateDir, process.env);
   const patient = PatientKey.safeParse(id).data ?? patientKey(secret, id);
@@ -117,7 +121,7 @@ export interface Deleted {
  * still to go. @throws Fault PATIENT_AT_WORK where work that began meanwhile holds the patient's data
  */
 export async function carryOut(
-  { subject, plan, trace, executions, earlier, content }: Deletion,
+  { subject, plan, trace, executions, earlier, content }: PlannedDeletion,
   { platform, stateDir, signal }: Session,
 ): Promise<Deleted> {
   const { store } = platform;

@@ -131,7 +131,11 @@ async function follow(
       if (entry.inputs.some((sha256) => artifacts.has(casKey(sha256)))) takeMade(entry);
       else if (entry.refs.some(({ key }) => artifacts.has(key))) results.add(entry.key);
     }
-    for (const { key, kind, refs } of documents) if (refs.some((ref) => artifacts.has(ref.key))) take(key, kind);
+    for (const { key, kind, refs } of documents) {
+      if (refs.some((ref) => artifacts.has(ref.key))) take(key, kind);
+      // A list of embeddings is of one patient.
+      if (kind === 'embedding-index' && artifacts.has(key)) for (const ref of refs) take(ref.key, ref.kind);
+    }
     // Embeddings lie under the pixels that they were made of, whoever's these are.
     for (const [key, kind] of artifacts) {
       if (kind !== 'slices' || looked.has(key)) continue;

@@ -7,7 +7,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { defaultPayloadConverter, WorkflowNotFoundError } from '@temporalio/common';
 import { auditOfDeletion } from '../../cli/audit.ts';
 import { deleteCommand } from '../../cli/commands/delete.ts';
-import { carryOut, type Deletion, planPatientDeletion, planRunDeletion } from '../../cli/deletion.ts';
+import { carryOut, type PlannedDeletion, planPatientDeletion, planRunDeletion } from '../../cli/deletion.ts';
 import { deletionJson, renderDeletion } from '../../cli/deletion-text.ts';
 import { tally } from '../../cli/gc-text.ts';
 import { patientSecret } from '../../cli/patient-secret.ts';
@@ -113,10 +113,13 @@ describe('delete', () => {
     workflows.push({ id, input: run.lineage.input }, { id: `${id}/encode` });
     return run;
   };
-  const run = (id: string, withModels = false): Promise<Deletion> => planRunDeletion(id, withModels, session.platform);
-  const patient = (id: string, how: Partial<{ withRuns: boolean; withModels: boolean }> = {}): Promise<Deletion> =>
-    planPatientDeletion(id, { withRuns: false, withModels: false, ...how }, session);
-  const said = (deletion: Deletion, isDeleted = false): string =>
+  const run = (id: string, withModels = false): Promise<PlannedDeletion> =>
+    planRunDeletion(id, withModels, session.platform);
+  const patient = (
+    id: string,
+    how: Partial<{ withRuns: boolean; withModels: boolean }> = {},
+  ): Promise<PlannedDeletion> => planPatientDeletion(id, { withRuns: false, withModels: false, ...how }, session);
+  const said = (deletion: PlannedDeletion, isDeleted = false): string =>
     stripVTControlCharacters(renderDeletion(deletion, tally(deletion.plan.doomed), isDeleted));
   const champion = (of: string, ref: unknown): Promise<unknown> =>
     store.put('models/lungs/champion.json', Buffer.from(JSON.stringify({ run: of, package: ref, seen: {} })));
@@ -176,6 +179,14 @@ describe('delete', () => {
     );
     await assertRejectsWithFault(run('nobody'), 'RUN_UNKNOWN');
     await assertRejectsWithFault(run("x' OR WorkflowId != '"), 'RUN_UNKNOWN');
+  });
+
+  it('takes a retraining with the run that it started, whose id has the time in it', async () => {
+    const id = 'retrain-lungs-2026-01-01T00:00:00Z';
+    workflows.push({ id });
+    await stored(`${id}/pipeline`);
+    await carryOut(await run(`${id}/pipeline`), session);
+    assert.deepEqual([await keysOf(store, 'runs/'), workflows], [[], []]);
   });
 
   it('is refused for a run that a model was made by, unless the model goes too', async () => {

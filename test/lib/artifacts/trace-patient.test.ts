@@ -139,6 +139,17 @@ describe('the deletion of a patient', () => {
     assert.deepEqual(await findText(store, new RegExp(`${MARKER}|tuned by`)), []);
   });
 
+  it('takes what stands on the list of a patient’s embeddings, also where slices and results are gone', async () => {
+    await run('without', WITHOUT);
+    const artifacts = new ArtifactStore(store);
+    const embeddings = await artifacts.put('embeddings', Buffer.from(`embeddings of ${MARKER}`));
+    const list = await artifacts.putJson('embedding-index', [{ embeddings, from: 0, to: 2 }]);
+    const test = [{ patient: keyOf(MARKER), shards: [{ embeddings: list, from: 0, to: 2 }] }];
+    await store.put('runs/older/result.json', Buffer.from(JSON.stringify({ name: 'older', test })));
+    await remove(await trace());
+    assert.deepEqual([await has(list), await has(embeddings)], [false, false]);
+  });
+
   it('counts trainings without a result: they may have learned from anybody', async () => {
     await run('with', withMarker('train'));
     assert.equal((await trace()).unfinished, 0);
