@@ -98,34 +98,30 @@ export async function planDeletion(
   }
   for (const { manifest } of results) if (manifest && LEARNING.has(manifest.stage)) await own.add(manifest.value);
 
-  const kinds = kindsIn(content);
-  const doomed: Doomed[] = [];
-  const doom = ({ key, bytes }: ListedObject, kind: string): void => void doomed.push({ key, bytes, kind });
-  for (const { object } of models) doom(object, 'model');
-  for (const { head, steps } of chains) {
-    for (const { object } of steps) doom(object, 'training step');
-    if (head) doom(head, 'training step');
-  }
-  for (const { object } of results) doom(object, 'result');
-  for (const { objects } of records) for (const object of objects) doom(object, 'run');
-  const shared = { objects: 0, bytes: 0 };
   const left = new Set(pending);
-  for (const object of content.blobs) {
-    const { key, bytes } = object;
-    const kind = taken.artifacts.get(key) ?? own.kindOf(key) ?? kinds.get(key) ?? 'other';
-    if (taken.artifacts.has(key)) doom(object, kind);
-    else if (other.hasKey(key)) {
-      if (own.hasKey(key)) [shared.objects, shared.bytes] = [shared.objects + 1, shared.bytes + bytes];
-    } else if (own.hasKey(key) || left.has(key)) doom(object, kind);
-  }
+  const goes = (key: string): boolean =>
+    taken.artifacts.has(key) || (!other.hasKey(key) && (own.hasKey(key) || left.has(key)));
+  const kinds = kindsIn(content);
+  const kindOf = (key: string): string => taken.artifacts.get(key) ?? own.kindOf(key) ?? kinds.get(key) ?? 'other';
+  const shared = content.blobs.filter(({ key }) => own.hasKey(key) && !goes(key));
   return {
     runs: records.map(({ id }) => id),
     models: models.map(({ object }) => object.key),
-    doomed,
+    doomed: [
+      ...models.map(({ object }) => doom(object, 'model')),
+      ...[...chains].flatMap(({ steps, head }) =>
+        [...steps.map(({ object }) => object), ...(head ? [head] : [])].map((object) => doom(object, 'training step')),
+      ),
+      ...results.map(({ object }) => doom(object, 'result')),
+      ...records.flatMap(({ objects }) => objects.map((object) => doom(object, 'run'))),
+      ...content.blobs.flatMap((object) => (goes(object.key) ? [doom(object, kindOf(object.key))] : [])),
+    ],
     seen: seenIn(content),
-    shared,
+    shared: { objects: shared.length, bytes: shared.reduce((sum, { bytes }) => sum + bytes, 0) },
   };
 }
+
+const doom = ({ key, bytes }: ListedObject, kind: string): Doomed => ({ key, bytes, kind });
 
 /** Whether a result names artifacts, and all of them are reached. */
 function isReached(value: unknown, live: Live): boolean {
