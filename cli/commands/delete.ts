@@ -10,6 +10,9 @@ import { withSession } from '../session.ts';
 const VERSIONS =
   'The bucket keeps old versions of objects: what is deleted here stays there as such until its lifecycle rule, or its owner, deletes them.';
 
+const VERSIONS_UNKNOWN =
+  'Whether the bucket keeps old versions of objects could not be asked: it needs the right s3:GetBucketVersioning.';
+
 export interface DeleteOptions {
   readonly patient?: string;
   readonly runs?: boolean;
@@ -41,7 +44,9 @@ export async function deleteCommand(run: string | undefined, options: DeleteOpti
       : { gone: deletion.plan.doomed, isForgotten: true };
     const kinds = tally(gone);
     say(renderDeletion(deletion, kinds, yes));
-    if (await platform.store.keepsVersions?.()) say(pc.yellow(VERSIONS));
+    const keepsVersions = await platform.store.keepsVersions?.();
+    if (keepsVersions) say(pc.yellow(VERSIONS));
+    else if (keepsVersions === null && !platform.embedded) say(pc.yellow(VERSIONS_UNKNOWN));
     if (!isForgotten)
       say(pc.yellow('Temporal is still deleting histories: give the command again to see that they are gone.'));
     if (json) process.stdout.write(`${JSON.stringify(deletionJson(deletion, kinds, yes))}\n`);
