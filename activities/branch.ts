@@ -4,6 +4,7 @@ import { differencesOf } from '../lib/artifacts/differences.ts';
 import { chainKey, type MemoIdentity, memoKey } from '../lib/artifacts/keys.ts';
 import { artifactRefsIn, type Manifest, readManifest } from '../lib/artifacts/manifest.ts';
 import type { ObjectStore } from '../lib/artifacts/store.ts';
+import { plannedTraining } from '../lib/artifacts/training-steps.ts';
 import { Fault } from '../lib/fault.ts';
 import { readCheckpointProgress } from '../lib/training/checkpoint.ts';
 
@@ -21,15 +22,9 @@ export async function branchCheckpoint(
   const parent = object && readManifest(object.bytes, of);
   if (!parent) throw noCheckpoint(epoch, 'nothing of the training that it should branch from');
   checkAlike(parent, identity);
-  const checkpoint = await atEndOf(epoch, chainKey(memoKey(planned(parent)), parent.made?.token), store);
+  const checkpoint = await atEndOf(epoch, chainKey(memoKey(plannedTraining(parent)), parent.made?.token), store);
   if (!checkpoint) throw noCheckpoint(epoch, 'no checkpoint of it at the end of this epoch');
   return checkpoint;
-}
-
-/** A training that was stopped or extended shares the checkpoints of the planned one. */
-function planned({ stage, version, parameters, inputs }: Manifest): MemoIdentity {
-  const { until, ...rest } = parameters as { until?: unknown };
-  return { stage, version, parameters: rest, inputs };
 }
 
 function checkAlike(parent: Manifest, { version, parameters, inputs }: MemoIdentity): void {

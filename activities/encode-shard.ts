@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { EncodeShardInput, EncodeShardResult } from '../contracts/stages.ts';
-import { sha256Hex } from '../lib/artifacts/keys.ts';
+import { pixelDigest, runsOf } from '../lib/dataset/shards.ts';
 import { type Slice, slicesOf } from '../lib/dataset/slices.ts';
 import { decodeSlices } from '../lib/dataset/slices-record.ts';
 import { encodeSafetensors } from '../lib/safetensors.ts';
@@ -32,7 +32,7 @@ export const createEncodeShard = ({ artifacts }: ActivityDeps, sessions: Session
       stage: 'encode',
       version: VERSION,
       parameters: { runs: runs.map(({ index, height, width }) => [index.length, height, width]) },
-      inputs: [...runs.map(({ pixels }) => sha256Hex(pixels)), ...modelDigests(model)],
+      inputs: [...runs.map(pixelDigest), ...modelDigests(model)],
       schema: Result,
       signal,
       by,
@@ -48,16 +48,3 @@ export const createEncodeShard = ({ artifacts }: ActivityDeps, sessions: Session
     return { ...value, from, to, ...outcome };
   });
 };
-
-/** Slices of one plane after each other, whose pixels lie side by side. */
-function runsOf(slices: readonly Slice[]) {
-  return [...new Set(slices.map(({ stack }) => stack))].map((stack) => {
-    const own = slices.filter((slice) => slice.stack === stack);
-    const area = stack.height * stack.width;
-    const first = stack.index.indexOf(own[0]!.index);
-    return {
-      ...{ height: stack.height, width: stack.width, index: Int32Array.from(own, ({ index }) => index) },
-      pixels: stack.pixels.subarray(first * area, (first + own.length) * area),
-    };
-  });
-}

@@ -1,4 +1,5 @@
 import type { WorkflowHandle } from '@temporalio/client';
+import type { Deletion } from '../contracts/deletion.ts';
 import type { Champion } from '../contracts/stages.ts';
 
 /** Something that somebody had a workflow do. */
@@ -13,6 +14,18 @@ export interface AuditLine {
   /** As the client named itself: the CLI by account and machine. Not proven; the server's own log has who was authenticated. */
   readonly identity: string;
 }
+
+/** What somebody had deleted: runs, or a patient by pseudonym, and the runs that had learned from it where these went too. */
+export interface DeletionLine extends Pick<Deletion, 'time' | 'runs' | 'patient' | 'state' | 'objects' | 'bytes'> {
+  readonly action: 'delete' | 'gc';
+  readonly identity: string;
+}
+
+export const auditOfDeletion = ({ by, pending, ...deletion }: Deletion): DeletionLine => ({
+  ...deletion,
+  action: deletion.runs.length === 0 && deletion.patient === null ? 'gc' : 'delete',
+  identity: by,
+});
 
 type Event = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>[number];
 

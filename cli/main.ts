@@ -215,6 +215,16 @@ function createProgram(done: (code: number) => void): Command {
     .option('--unverified', 'also where nothing says what its data must hash to')
     .option('--json', 'end with one JSON object on stdout')
     .action(async (name, options) => done(await (await import('./commands/promote.ts')).promoteCommand(name, options)));
+  program
+    .command('delete')
+    .description('say what there is of a run or of a patient; with --yes, delete it')
+    .argument('[run]', 'id that `run`, `infer` or `schedule trigger` has given')
+    .option('--patient <id>', 'or: a patient, by the id of the configuration or by pseudonym; - reads it')
+    .option('--runs', 'with --patient: delete the runs too that have learned from it')
+    .option('--models', 'delete the models too that one of the runs has made')
+    .option('--yes', 'delete it')
+    .option('--json', 'end with one JSON object on stdout')
+    .action(async (run, options) => done(await (await import('./commands/delete.ts')).deleteCommand(run, options)));
   addSchedule(program, done);
   return program;
 }

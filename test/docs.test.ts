@@ -35,6 +35,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npx samflow explain': 'test/cli/lineage.service.test.ts',
   'npx samflow rerun': 'test/cli/lineage.service.test.ts',
   'npx samflow gc': 'test/cli/lineage.service.test.ts',
+  'npx samflow delete': 'test/cli/lineage.service.test.ts',
   'npx samflow why': 'test/cli/lineage.service.test.ts',
   'npx samflow inspect': 'test/cli/inspect.test.ts',
   'npx samflow infer': 'test/cli/session.service.test.ts',

@@ -88,6 +88,8 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
   let result: PipelineResult;
   /** Everything that must be found nowhere: the secrets of above, and the accounts of the store. */
   let secrets: [name: string, value: string][];
+  /** Of commands. */
+  let env: NodeJS.ProcessEnv;
   /** What the command line has written, by its arguments. */
   const said = new Map<string, string>();
   /** What may name patients: the description of the source, who has which files, and the files as they came. */
@@ -157,7 +159,7 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
       series = join(source, 'CT_of_Thaddeus_1931-02-13');
       await writePhantomSeries(series, 7, CANARY, PLANTED_TAGS);
       const scans = [join(source, folderOf(1), SCAN), series];
-      const env = { ...environment, ...SECRETS, SAMFLOW_DEBUG: '1' };
+      env = { ...environment, ...SECRETS, SAMFLOW_DEBUG: '1' };
       for (const args of [
         ['infer', ...scans, '--run', 'private', '-o', join(folder, 'masks'), '--json'],
         ['status', 'private', '--json'],
@@ -297,5 +299,28 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
       assert.ok(!mayName.has(ref.key), ref.kind);
       assert.doesNotMatch(contentOf(await bucket.artifacts.get(ref)), NAMES, ref.kind);
     }
+  });
+
+  it('stands nowhere in the store after the patients and the run that segmented the series were deleted', async () => {
+    const inferred = JSON.parse(
+      said
+        .get('infer')!
+        .trim()
+        .split('\n')
+        .find((line) => line.startsWith('{'))!,
+    ).run;
+    const ids = PATIENTS.map((patient) => `${CANARY} ${patient}`);
+    for (const what of [...ids.map((id) => ['--patient', id]), [inferred]]) {
+      const { stdout } = await promisify(execFile)(process.execPath, [COMMAND, 'delete', ...what, '--yes'], { env });
+      assert.match(stdout, /\nDeleted \d+ objects/);
+      assert.doesNotMatch(stdout, NAMES);
+    }
+    let objects = 0;
+    for await (const { key } of bucket.store.list('')) {
+      assert.doesNotMatch(key + contentOf((await bucket.store.get(key))!.bytes), NAMES, key);
+      objects += 1;
+    }
+    // Of three trainings' worth: the weights, the base model, records and what has no names.
+    assert.ok(objects > 10, `${objects} objects`);
   });
 });

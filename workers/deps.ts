@@ -7,6 +7,7 @@ import { observeAll } from '../lib/artifacts/requests.ts';
 import { S3Store } from '../lib/artifacts/s3-store.ts';
 import { reachOf } from '../lib/http/reach.ts';
 import { type Device, prepareSessions } from '../lib/runtime/session.ts';
+import { forgetWithStore } from './cache-forgetting.ts';
 import { openCompute } from './compute.ts';
 import type { WorkerConfig } from './config.ts';
 import { measureCompute } from './measure.ts';
@@ -40,6 +41,7 @@ export function openDeps(
   // The io pool reads nothing twice.
   const isUseful = worker.diskCache !== null && pools.some((pool) => pool !== 'io');
   const cache = isUseful ? new DiskCache({ ...worker.diskCache!, onTrouble: onCacheTrouble }) : null;
+  const endForgetting = cache ? forgetWithStore(cache, store) : () => {};
   const compute = openCompute(Math.max(1, availableParallelism()));
   return {
     store,
@@ -63,6 +65,7 @@ export function openDeps(
       prepareSessions(SESSIONS_OF_A_TRAINING);
     },
     async close() {
+      endForgetting();
       await compute.close();
       buckets.close();
       store.close();

@@ -1,6 +1,7 @@
 import { WORKFLOWS } from '../../contracts/messages.ts';
+import { readDeletions } from '../../lib/artifacts/deletions.ts';
 import { modelNames, promotionsOf } from '../../lib/artifacts/promotion.ts';
-import { auditOf, promotionLine, scheduleLine } from '../audit.ts';
+import { auditOf, auditOfDeletion, promotionLine, scheduleLine } from '../audit.ts';
 import { EXIT } from '../exit-codes.ts';
 import { withSession } from '../session.ts';
 import { AUTHOR, PREFIX } from './schedule.ts';
@@ -8,7 +9,10 @@ import { AUTHOR, PREFIX } from './schedule.ts';
 /** What people and schedules start; the parts of a run are started by the run. */
 const TYPES = [WORKFLOWS.pipeline, WORKFLOWS.crossValidate, WORKFLOWS.infer, WORKFLOWS.retrain];
 
-/** `samflow audit`: who started, cancelled or told which run what, made a schedule or promoted a model, as JSON lines, as far back as Temporal remembers. */
+/**
+ * `samflow audit`: who started, cancelled or told which run what and made a schedule, as JSON lines, as far back as Temporal
+ * remembers; who promoted a model and had what deleted, as far back as the store does.
+ */
 export const auditCommand = (): Promise<number> =>
   // What is said to people goes to standard error.
   withSession({ json: true, workers: false }, async ({ platform: { client, store, artifacts }, signal }) => {
@@ -29,6 +33,9 @@ export const auditCommand = (): Promise<number> =>
       for (const champion of await promotionsOf(artifacts, name)) {
         process.stdout.write(`${JSON.stringify(promotionLine(name, champion))}\n`);
       }
+    }
+    for (const { value } of await readDeletions(store)) {
+      process.stdout.write(`${JSON.stringify(auditOfDeletion(value))}\n`);
     }
     return EXIT.ok;
   });

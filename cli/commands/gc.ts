@@ -1,8 +1,12 @@
-import { collect, type Doomed, type GcPlan, planGc } from '../../lib/artifacts/gc.ts';
+import { collect } from '../../lib/artifacts/collect.ts';
+import { beginDeletion, endDeletion } from '../../lib/artifacts/deletions.ts';
+import { type GcPlan, planGc } from '../../lib/artifacts/gc.ts';
+import type { ObjectStore } from '../../lib/artifacts/store.ts';
 import { Fault } from '../../lib/fault.ts';
+import { clientIdentity } from '../client-identity.ts';
 import { parseTime } from '../config/time.ts';
 import { EXIT } from '../exit-codes.ts';
-import { renderGc, type Tally } from '../gc-text.ts';
+import { renderGc, sum, type Tally, tally } from '../gc-text.ts';
 import { openWork } from '../open-work.ts';
 import { withSession } from '../session.ts';
 
@@ -29,7 +33,8 @@ export async function gcCommand({ keep, keepLast, grace, yes = false, json }: Gc
     const { store } = platform;
     const plan = await planGc(store, policy, await openWork(platform));
     const work = async () => openWork(platform);
-    const gone = yes ? await collect(store, plan, work, { signal }) : plan.doomed;
+    const collected = () => recorded(store, plan, () => collect(store, plan, work, { signal }));
+    const gone = yes && plan.doomed.length > 0 ? await collected() : plan.doomed;
     const tallies = tally(gone);
     say(renderGc(plan, tallies, yes));
     if (json) process.stdout.write(`${JSON.stringify(gcJson(plan, tallies, yes))}\n`);
@@ -37,21 +42,23 @@ export async function gcCommand({ keep, keepLast, grace, yes = false, json }: Gc
   });
 }
 
-function tally(items: readonly Doomed[]): Tally[] {
-  const kinds = new Map<string, Tally>();
-  for (const { kind, bytes } of items) {
-    const before = kinds.get(kind) ?? { kind, objects: 0, bytes: 0 };
-    kinds.set(kind, { kind, objects: before.objects + 1, bytes: before.bytes + bytes });
-  }
-  return [...kinds.values()].sort((a, b) => b.bytes - a.bytes);
+/** What is collected has nothing that it is called by: the record says who did it, and how much. */
+async function recorded<T>(store: ObjectStore, { doomed }: GcPlan, work: () => Promise<T>): Promise<T> {
+  const bytes = doomed.reduce((all, item) => all + item.bytes, 0);
+  const pending = { taken: [], released: [] };
+  const deletion = { runs: [], patient: null, by: clientIdentity(), objects: doomed.length, bytes, pending };
+  const record = await beginDeletion(store, deletion);
+  const result = await work();
+  await endDeletion(store, record);
+  return result;
 }
 
 const gcJson = ({ keptRuns, staying }: GcPlan, kinds: readonly Tally[], isDeleted: boolean): object => ({
   deleted: isDeleted,
   runs: keptRuns,
   kinds,
-  objects: kinds.reduce((sum, { objects }) => sum + objects, 0),
-  bytes: kinds.reduce((sum, { bytes }) => sum + bytes, 0),
+  objects: sum(kinds, 'objects'),
+  bytes: sum(kinds, 'bytes'),
   staying,
 });
 

@@ -113,6 +113,26 @@ export class DiskCache implements BlobCache {
     }
   }
 
+  /**
+   * Deletes the copies of what is gone from where they came. Gives their number. What cannot be asked about stays. Files that are
+   * being written are left to the next time.
+   */
+  async forget(isGone: (sha256: string) => Promise<boolean>): Promise<number> {
+    const { dir, onTrouble } = this.#options;
+    let forgotten = 0;
+    try {
+      const names = await readdir(dir).catch(ignoreMissing);
+      for (const name of names ?? []) {
+        if (!NAME.test(name) || name.endsWith(UNFINISHED) || !(await isGone(name).catch(() => false))) continue;
+        await rm(join(dir, name), { force: true });
+        forgotten += 1;
+      }
+    } catch (error) {
+      onTrouble?.(error);
+    }
+    return forgotten;
+  }
+
   #path({ sha256 }: ArtifactRef): string {
     return join(this.#options.dir, sha256);
   }

@@ -1,6 +1,6 @@
+import { type Doomed, type DoomPlan, kindsIn, type OutsideRoots, runsIn, seenIn } from './collect.ts';
 import { Live } from './live.ts';
-import { artifactRefsIn, readManifest } from './manifest.ts';
-import { inParallel } from './manifests.ts';
+import { artifactRefsIn } from './manifest.ts';
 import type { ListedObject, ObjectStore } from './store.ts';
 import { readContent, type StoreContent } from './store-content.ts';
 import { stepsToKeep } from './training-steps.ts';
@@ -15,24 +15,10 @@ export interface KeepPolicy {
   readonly graceMs: number;
 }
 
-/** What is not in the store and points into it: open workflows and schedules. */
-export type OutsideRoots = readonly unknown[];
-
-/** An object to delete, and what it is: `run`, `result` of a stage, `training step`, or the kind of an artifact. */
-export interface Doomed {
-  readonly key: string;
-  readonly bytes: number;
-  readonly kind: string;
-}
-
-export interface GcPlan {
+export interface GcPlan extends DoomPlan {
   readonly keptRuns: readonly string[];
-  /** In the order in which they go: what names others first, so that nothing ever names what is gone. */
-  readonly doomed: readonly Doomed[];
   /** Objects that stay. */
   readonly staying: { readonly objects: number; readonly bytes: number };
-  /** The store's newest object when it was looked at. */
-  readonly seenUntil: Date;
 }
 
 /**
@@ -104,49 +90,8 @@ export async function planGc(
     keptRuns: [...keptRuns].sort(),
     doomed,
     staying: { objects: content.objects - doomed.length, bytes: content.bytes - bytes },
-    seenUntil: content.newest,
+    seen: seenIn(content),
   };
-}
-
-/** Objects deleted in one go: between two, a command that is told to stop stops. */
-const BATCH = 1000;
-
-/**
- * Deletes what a plan says, what names others first. Killed in the middle it leaves objects that nothing names: the next plan
- * finds them. Before artifacts go it looks again at what has come since: `rootsNow`, and results that name them anew.
- */
-export async function collect(
-  store: ObjectStore,
-  { doomed, seenUntil }: GcPlan,
-  rootsNow: () => Promise<OutsideRoots>,
-  { signal, onProgress }: { signal?: AbortSignal; onProgress?: (done: number) => void } = {},
-): Promise<Doomed[]> {
-  const isArtifact = ({ key }: Doomed): boolean => key.startsWith('cas/');
-  const deleted: Doomed[] = [];
-  const remove = async (items: readonly Doomed[]): Promise<void> => {
-    for (let from = 0; from < items.length; from += BATCH) {
-      signal?.throwIfAborted();
-      const batch = items.slice(from, from + BATCH);
-      await store.deleteMany(batch.map(({ key }) => key));
-      deleted.push(...batch);
-      onProgress?.(deleted.length);
-    }
-  };
-  await remove(doomed.filter((item) => !isArtifact(item)));
-  const live = new Live(store);
-  await live.add(await rootsNow());
-  await live.add(await manifestsSince(store, seenUntil));
-  await remove(doomed.filter((item) => isArtifact(item) && !live.hasKey(item.key)));
-  return deleted;
-}
-
-async function manifestsSince(store: ObjectStore, since: Date): Promise<unknown[]> {
-  const keys: string[] = [];
-  for await (const { key, modified } of store.list('memo/')) if (modified >= since) keys.push(key);
-  return inParallel(keys, async (key) => {
-    const object = await store.get(key);
-    return object && readManifest(object.bytes, key);
-  });
 }
 
 const stays = (value: unknown, live: Live): boolean => {
@@ -175,23 +120,4 @@ function runsToKeep({ runs, others }: StoreContent, policy: KeepPolicy, nowMs: n
   }
   for (const { id } of runs) if (kept.has(ownerOf(id) ?? '')) kept.add(id);
   return kept;
-}
-
-/** Every `run` that a registry entry names, at any depth. */
-function runsIn(value: unknown): string[] {
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([name, member]) =>
-    name === 'run' && typeof member === 'string' ? [member] : runsIn(member),
-  );
-}
-
-function kindsIn({ manifests, chains, runs }: StoreContent): Map<string, string> {
-  const kinds = new Map<string, string>();
-  const refs = artifactRefsIn([
-    manifests.map(({ manifest }) => manifest),
-    chains.map(({ steps }) => steps.map(({ step }) => step)),
-    runs.map(({ values }) => values),
-  ]);
-  for (const { key, kind } of refs) kinds.set(key, kind);
-  return kinds;
 }

@@ -9,7 +9,10 @@ import { canonicalJson } from './canonical-json.ts';
  * - `models/<name>/champion.json`, `models/<name>/candidate.json`   pointers, the only keys that change (by If-Match)
  * - `runs/<run>/result.json`, `runs/<run>/lineage.json`   what a run gave, and what it was started with and used
  * - `runs/<hex>/head.json`, `runs/<hex>/steps/…`          the checkpoints of a training: activities/checkpoint-chain.ts
+ * - `deletions/<time>-<hex>.json`   who had which run or patient deleted
  */
+
+export const DELETIONS = 'deletions/';
 
 /** Node's hash takes less than 2 GiB at a time, and blocks the event loop while it does. */
 const HASH_SLICE_BYTES = 64 * 2 ** 20;

@@ -1,6 +1,7 @@
 import type { ArtifactRef } from '../../contracts/artifact.ts';
 import { artifactRefsIn } from './manifest.ts';
 import { inParallel } from './manifests.ts';
+import { readJson } from './read-json.ts';
 import type { ObjectStore } from './store.ts';
 
 /**
@@ -14,47 +15,58 @@ const LEAVES: ReadonlySet<string> = new Set(
 );
 const LARGEST_JSON = 64 * 2 ** 20;
 
+export interface LiveOptions {
+  /** Keys of artifacts that count as gone: nothing is reached through them. */
+  readonly without?: { has(key: string): boolean };
+  /** Is told of every artifact that names others, or might, with what it holds. */
+  readonly onDocument?: (ref: Pick<ArtifactRef, 'key' | 'kind'>, value: unknown) => void;
+}
+
 /** What can be reached: artifacts, and those that they name. */
 export class Live {
-  readonly #keys = new Set<string>();
+  /** Kinds by key. */
+  readonly #kinds = new Map<string, string>();
   readonly #store: ObjectStore;
+  readonly #options: LiveOptions;
 
-  constructor(store: ObjectStore) {
+  constructor(store: ObjectStore, options: LiveOptions = {}) {
     this.#store = store;
+    this.#options = options;
   }
 
   get size(): number {
-    return this.#keys.size;
+    return this.#kinds.size;
   }
 
   has({ key }: ArtifactRef): boolean {
-    return this.#keys.has(key);
+    return this.hasKey(key);
   }
 
   hasKey(key: string): boolean {
-    return this.#keys.has(key);
+    return this.#kinds.has(key);
+  }
+
+  kindOf(key: string): string | undefined {
+    return this.#kinds.get(key);
   }
 
   /** Whatever a value refers to, however many artifacts away. */
   async add(value: unknown): Promise<void> {
     for (let refs = this.#fresh(value); refs.length > 0; ) {
-      for (const { key } of refs) this.#keys.add(key);
+      for (const { key, kind } of refs) this.#kinds.set(key, kind);
       const inside = refs.filter(({ kind, bytes }) => !LEAVES.has(kind) && bytes <= LARGEST_JSON);
       refs = this.#fresh(await inParallel(inside, (ref) => this.#read(ref)));
     }
   }
 
   #fresh(value: unknown): ArtifactRef[] {
-    return artifactRefsIn(value).filter((ref) => !this.has(ref));
+    const { without } = this.#options;
+    return artifactRefsIn(value).filter((ref) => !this.has(ref) && !without?.has(ref.key));
   }
 
-  async #read({ key }: ArtifactRef): Promise<unknown> {
-    const object = await this.#store.get(key);
-    try {
-      return object && JSON.parse(Buffer.from(object.bytes).toString('utf8'));
-    } catch {
-      // No JSON: it names nothing.
-      return null;
-    }
+  async #read(ref: ArtifactRef): Promise<unknown> {
+    const value = await readJson(this.#store, ref.key);
+    this.#options.onDocument?.(ref, value);
+    return value;
   }
 }

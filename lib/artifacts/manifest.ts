@@ -33,11 +33,15 @@ export function readManifest(bytes: Uint8Array, key: string): Manifest | null {
 }
 
 /** Every artifact reference inside a value, each once. */
-export function artifactRefsIn(value: unknown, found = new Map<string, ArtifactRef>()): ArtifactRef[] {
-  if (typeof value === 'object' && value !== null) {
-    const ref = ArtifactRef.safeParse(value);
-    if (ref.success) found.set(`${ref.data.key} ${ref.data.bytes}`, ref.data);
-    else for (const member of Object.values(value)) artifactRefsIn(member, found);
-  }
+export function artifactRefsIn(value: unknown): ArtifactRef[] {
+  const found = new Map<string, ArtifactRef>();
+  gather(value, found);
   return [...found.values()];
+}
+
+function gather(value: unknown, found: Map<string, ArtifactRef>): void {
+  if (typeof value !== 'object' || value === null) return;
+  const ref = ArtifactRef.safeParse(value);
+  if (ref.success) found.set(`${ref.data.key} ${ref.data.bytes}`, ref.data);
+  else for (const member of Object.values(value)) gather(member, found);
 }

@@ -9,6 +9,7 @@ import {
   CreateBucketCommand,
   CreateMultipartUploadCommand,
   DeleteObjectsCommand,
+  GetBucketVersioningCommand,
   GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
@@ -285,6 +286,17 @@ export class S3Store implements ObjectStore {
       });
       const [error] = Errors;
       if (error) throw this.#notDeleted(error.Key ?? '', error.Code ?? 'an error without a name');
+    }
+  }
+
+  /** Whoever may not ask is not told: it needs a right of its own, and not every server has the question. */
+  async keepsVersions(): Promise<boolean | null> {
+    try {
+      const { Status } = await this.#client.send(new GetBucketVersioningCommand({ Bucket: this.bucket }));
+      // Also where it was switched off again: what was kept until then is there.
+      return Status !== undefined;
+    } catch {
+      return null;
     }
   }
 

@@ -1,5 +1,7 @@
+import { DELETIONS } from './keys.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 import { inParallel } from './manifests.ts';
+import { type Json, readJson } from './read-json.ts';
 import type { ListedObject, ObjectStore } from './store.ts';
 
 /** A finished run: `runs/<id>/result.json` and what lies beside it. */
@@ -28,19 +30,19 @@ export interface StoreContent {
   readonly manifests: readonly { readonly object: ListedObject; readonly manifest: Manifest | null }[];
   readonly blobs: readonly ListedObject[];
   /** Registry entries, and objects that samflow does not know. */
-  readonly others: readonly { readonly value: unknown }[];
+  readonly others: readonly { readonly object: ListedObject; readonly value: unknown }[];
   readonly objects: number;
   readonly bytes: number;
-  readonly newest: Date;
 }
 
-const CHAIN = /^runs\/([0-9a-f]{64})\/(head\.json|steps\/\d+\.json)$/;
+/** Keys of a training's checkpoints. */
+export const CHAIN = /^runs\/([0-9a-f]{64})\/(head\.json|steps\/\d+\.json)$/;
 const RUN = /^runs\/(.+)\/(?:result|lineage)\.json$/;
 
 export async function readContent(store: ObjectStore): Promise<StoreContent> {
   const sorted = { chains: new Map<string, ListedObject[]>(), runs: new Map<string, ListedObject[]>() };
   const [memo, blobs, others]: ListedObject[][] = [[], [], []];
-  let [objects, bytes, newest] = [0, 0, new Date(0)];
+  let [objects, bytes] = [0, 0];
   const into = (map: Map<string, ListedObject[]>, name: string, object: ListedObject): void => {
     map.set(name, [...(map.get(name) ?? []), object]);
   };
@@ -48,17 +50,17 @@ export async function readContent(store: ObjectStore): Promise<StoreContent> {
     const { key } = object;
     objects += 1;
     bytes += object.bytes;
-    if (object.modified > newest) newest = object.modified;
     const [chain, run] = [CHAIN.exec(key)?.[1], RUN.exec(key)?.[1]];
     if (key.startsWith('cas/sha256/')) blobs!.push(object);
     else if (key.startsWith('memo/')) memo!.push(object);
     else if (chain) into(sorted.chains, chain, object);
     else if (run) into(sorted.runs, run, object);
-    else others!.push(object);
+    // Records of deletions name nothing that has to stay.
+    else if (!key.startsWith(DELETIONS)) others!.push(object);
   }
   const json = (object: ListedObject) => readJson(store, object.key);
   return {
-    ...{ objects, bytes, newest, blobs: blobs! },
+    ...{ objects, bytes, blobs: blobs! },
     manifests: await inParallel(memo!, async (object) => {
       const read = await store.get(object.key);
       return { object, manifest: read && readManifest(read.bytes, object.key) };
@@ -71,7 +73,7 @@ export async function readContent(store: ObjectStore): Promise<StoreContent> {
     }),
     others: await inParallel(
       others!.filter(({ key }) => key.endsWith('.json')),
-      async (object) => ({ value: await json(object) }),
+      async (object) => ({ object, value: await json(object) }),
     ),
   };
 }
@@ -88,17 +90,4 @@ function runOf(id: string, objects: readonly ListedObject[], values: readonly Js
     ended: new Date(Math.max(...objects.map(({ modified }) => modified.getTime()))),
     uses: [...uses.map(({ key }) => key), ...(of === undefined ? [] : [of])].map(String),
   };
-}
-
-type Json = Record<string, unknown> | null;
-
-/** Null where it is gone, or no JSON object. */
-export async function readJson(store: ObjectStore, key: string): Promise<Json> {
-  const object = await store.get(key);
-  try {
-    const value: unknown = object && JSON.parse(Buffer.from(object.bytes).toString('utf8'));
-    return typeof value === 'object' ? (value as Json) : null;
-  } catch {
-    return null;
-  }
 }

@@ -25,6 +25,8 @@ export interface ObjectStore {
   list(prefix: string): AsyncIterable<ListedObject>;
   /** Deletes objects, a thousand at a time; those that are not there count as deleted. Stops at the first that stays. */
   deleteMany(keys: readonly string[]): Promise<void>;
+  /** Whether deleted objects stay as old versions; null where the server does not say. Absent where there are none. */
+  keepsVersions?(): Promise<boolean | null>;
 }
 
 export interface ReadObject {

@@ -1,8 +1,15 @@
 import type { ArtifactRef } from '../../contracts/artifact.ts';
-import { chainKey } from './keys.ts';
-import { artifactRefsIn } from './manifest.ts';
+import { chainKey, type MemoIdentity, memoKey } from './keys.ts';
+import { artifactRefsIn, type Manifest } from './manifest.ts';
+import { readJson } from './read-json.ts';
 import type { ListedObject, ObjectStore } from './store.ts';
-import { readJson, type StoreContent, type StoredChain } from './store-content.ts';
+import type { StoreContent, StoredChain } from './store-content.ts';
+
+/** A training that was stopped or extended shares the checkpoints of the planned one. */
+export function plannedTraining({ stage, version, parameters, inputs }: Manifest): MemoIdentity {
+  const { until, ...rest } = parameters as { until?: unknown };
+  return { stage, version, parameters: rest, inputs };
+}
 
 /** How it is decided which trainings' checkpoints stay. */
 interface Keeping {
@@ -25,7 +32,7 @@ export async function stepsToKeep(
   const finished = new Map(
     manifests.flatMap(({ object, manifest }) =>
       manifest?.stage === 'fine-tune' && results.has(object.key)
-        ? [[chainKey(object.key, manifest.made?.token), manifest.value] as const]
+        ? [[chainKey(memoKey(plannedTraining(manifest)), manifest.made?.token), manifest.value] as const]
         : [],
     ),
   );

@@ -5,7 +5,7 @@ import { gcCommand } from '../../cli/commands/gc.ts';
 import { renderGc } from '../../cli/gc-text.ts';
 import { assertRejectsWithFault } from '../helpers/faults.ts';
 
-const plan = { keptRuns: ['a'], doomed: [], staying: { objects: 1, bytes: 3 * 2 ** 30 }, seenUntil: new Date(0) };
+const plan = { keptRuns: ['a'], doomed: [], staying: { objects: 1, bytes: 3 * 2 ** 30 }, seen: new Set<string>() };
 const kinds = [
   { kind: 'embeddings', objects: 12, bytes: 2.5 * 2 ** 20 },
   { kind: 'run', objects: 1, bytes: 900 },

@@ -15,6 +15,7 @@ describe('what a run owes to those before it', () => {
   let home: Home;
   let dev: Running;
   let first: string;
+  let kept: string;
 
   before(async () => {
     home = await Home.make();
@@ -108,7 +109,7 @@ describe('what a run owes to those before it', () => {
     assert.deepEqual([deleted, objects, bytes], [true, planned.objects, planned.bytes]);
     assert.match((await home.run('gc', '--keep-last', '1', '--grace', '0')).stdout, /^Nothing to delete: 1 run/);
 
-    const [kept] = planned.runs;
+    [kept] = planned.runs;
     assert.ok(Object.values(await numbers(kept)).length > 0);
     const status = lastJson(ended(await home.run('status', kept, '--json')));
     assert.ok((await stat(status.report)).size > 10_000);
@@ -122,5 +123,47 @@ describe('what a run owes to those before it', () => {
       lastJson(ended(await home.run('infer', scan, '--run', kept, '-o', mask, '--json'))).status,
       'completed',
     );
+  });
+
+  it('a patient is deleted, with what was made of the scans; what has learned from it is named', async () => {
+    const unknown = await home.run('delete', '--patient', 'nobody');
+    assert.match(unknown.stderr, /found nothing of p-[0-9a-f]{12} in the store.*\[PATIENT_UNKNOWN\]/);
+    const patient = ['delete', '--patient', '0001', '--json'];
+    const planned = lastJson(ended(await home.run(...patient)));
+    assert.deepEqual([planned.deleted, planned.patients.length], [false, 1]);
+    const kinds = planned.kinds.map(({ kind }: { kind: string }) => kind);
+    for (const kind of ['scan', 'mask', 'volume', 'slices', 'embeddings', 'result']) {
+      assert.ok(kinds.includes(kind), `${kind} in ${kinds}`);
+    }
+    const runs = [...planned.learned, ...planned.tested];
+    assert.ok(runs.length > 0);
+    const { deleted, objects } = lastJson(ended(await home.run(...patient, '--yes')));
+    assert.deepEqual([deleted, objects], [true, planned.objects]);
+    assert.equal(lastJson(ended(await home.run(...patient, '--yes'))).objects, 0);
+    const { learned } = lastJson(ended(await home.run(...patient)));
+    assert.deepEqual(learned, planned.learned);
+    assert.ok(runs.includes(kept));
+  });
+
+  it('a run is deleted with its histories, and nothing but the record of that is left', async () => {
+    const gone = kept;
+    const planned = lastJson(ended(await home.run('delete', gone, '--json')));
+    assert.deepEqual([planned.deleted, planned.runs], [false, [gone]]);
+    assert.ok(planned.histories >= 2, `${planned.histories} histories`);
+    const { objects } = lastJson(ended(await home.run('delete', gone, '--yes', '--json')));
+    assert.equal(objects, planned.objects);
+    for (const command of ['status', 'explain']) {
+      assert.match((await home.run(command, gone)).stderr, /\[RUN_UNKNOWN\]/, command);
+    }
+    assert.match(ended(await home.run('delete', gone)).stdout, /Nothing is left in the store\./);
+    assert.match((await home.run('delete', 'a-run-of-nobody')).stderr, /\[RUN_UNKNOWN\]/);
+    const lines = ended(await home.run('audit'))
+      .stdout.trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const [line] = lines.filter(({ runs }) => runs?.includes(gone));
+    assert.deepEqual([line.action, line.runs, line.objects], ['delete', [gone], objects]);
+    assert.match(line.identity, /^samflow:/);
+    assert.ok(!lines.some(({ workflow }) => workflow === gone));
   });
 });

@@ -195,7 +195,7 @@ describe('the roles of infra/iam', { skip: await withoutTools('temporal', 'versi
       const found = await deleting(role, 'memo/infer/00.json');
       assert.equal(found, role === 'cli-delete' ? 'done' : 'STORE_DENIED', role);
     }
-    assert.equal(await deleting('cli-delete', 'models/roles/champion.json'), 'STORE_DENIED');
+    assert.equal(await deleting('cli-delete', 'deletions/2026.json'), 'STORE_DENIED');
   });
 
   it('have a policy of the bucket beside them: without TLS nobody is answered, whatever his role', async () => {

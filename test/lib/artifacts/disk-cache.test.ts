@@ -50,6 +50,23 @@ describe('a disk cache', () => {
     assert.equal((await stat(join(dir, theirs.sha256))).mode & 0o777, 0o600);
   });
 
+  it('forgets the copies of what is gone from the store, and of nothing else', async () => {
+    const cache = new DiskCache({ dir, maxBytes: 10_000 });
+    const artifacts = new ArtifactStore(store, cache);
+    const refs = [await artifacts.put('weights', blob(1)), await artifacts.put('slices', blob(2))];
+    const third = await artifacts.put('embeddings', blob(3));
+    store.delete(refs[0]!.key);
+    const isGone = async (sha256: string): Promise<boolean> => {
+      if (sha256 === third.sha256) throw new Error('no answer');
+      return (await store.head(`cas/sha256/${sha256}`)) === null;
+    };
+    await writeFile(join(dir, 'notes'), 'of somebody else');
+    assert.equal(await cache.forget(isGone), 1);
+    assert.deepEqual((await readdir(dir)).sort(), [refs[1]!.sha256, third.sha256, 'notes'].sort());
+    assert.equal(await cache.forget(isGone), 0);
+    assert.equal(await new DiskCache({ dir: join(dir, 'none'), maxBytes: 1 }).forget(isGone), 0);
+  });
+
   it('gives each reader memory of its own', async () => {
     const artifacts = open();
     const ref = await artifacts.put('slices', blob(3));

@@ -3,7 +3,8 @@ import { beforeEach, describe, it } from 'node:test';
 import type { ArtifactRef } from '../../../contracts/artifact.ts';
 import type { RunLineage } from '../../../contracts/lineage.ts';
 import { ArtifactStore } from '../../../lib/artifacts/artifact-store.ts';
-import { collect, type GcPlan, planGc } from '../../../lib/artifacts/gc.ts';
+import { collect } from '../../../lib/artifacts/collect.ts';
+import { type GcPlan, planGc } from '../../../lib/artifacts/gc.ts';
 import { chainKey, memoKey } from '../../../lib/artifacts/keys.ts';
 import { artifactRefsIn } from '../../../lib/artifacts/manifest.ts';
 import { MemoryStore } from '../../../lib/artifacts/memory-store.ts';
@@ -262,6 +263,20 @@ describe('garbage collection', () => {
       return refs;
     };
     const ended = await chain(chainKey(key, undefined), [2, 3, 4, 6]);
+    // One that was stopped lies beside the planned one, with checkpoints under the planned one's key.
+    at(20);
+    const planned = { ...identity, parameters: { training: 'another' } };
+    const stopped = { ...planned, parameters: { ...planned.parameters, until: 1 } };
+    const brief = await artifacts.putJson('curves', { epochs: [{}] });
+    await artifacts.memo({
+      ...stopped,
+      schema: { parse: (read) => read as object },
+      compute: async () => ({ curves: brief, steps: 3 }),
+    });
+    const cut = await chain(chainKey(memoKey(planned), undefined), [2, 3]);
+    at(5);
+    const uses = [...trained.uses, { key }, { key: memoKey(stopped) }];
+    await store.put('runs/kept/lineage.json', Buffer.from(JSON.stringify({ ...trained, uses })));
     const open = await chain('b'.repeat(64), [2, 3]);
     at(20);
     const given = await chain('c'.repeat(64), [2, 3]);
@@ -269,6 +284,7 @@ describe('garbage collection', () => {
     await all({}, [used[1]]);
     const there = async (refs: ArtifactRef[]) => Promise.all(refs.map((ref) => artifacts.has(ref)));
     assert.deepEqual(await there(ended), [false, true, false, true]);
+    assert.deepEqual(await there(cut), [false, true]);
     assert.deepEqual(await there(open), [true, true]);
     assert.deepEqual(await there(given), [false, false]);
     assert.deepEqual(await there(used), [true, true]);

@@ -4,7 +4,8 @@ import type { ArtifactRef } from '../../../contracts/artifact.ts';
 import { RunConfig } from '../../../contracts/config.ts';
 import { type Candidate, Champion, type ModelPackage } from '../../../contracts/stages.ts';
 import { ArtifactStore } from '../../../lib/artifacts/artifact-store.ts';
-import { collect, planGc } from '../../../lib/artifacts/gc.ts';
+import { collect } from '../../../lib/artifacts/collect.ts';
+import { planGc } from '../../../lib/artifacts/gc.ts';
 import { candidateKey, championKey } from '../../../lib/artifacts/keys.ts';
 import { MemoryStore } from '../../../lib/artifacts/memory-store.ts';
 import {

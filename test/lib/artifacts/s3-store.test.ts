@@ -193,6 +193,29 @@ describe('S3 store, on a bad line', () => {
     });
   }
 
+  it('knows whether deleted objects stay as old versions, where it may ask', async () => {
+    const versioning =
+      (status: string): Answer =>
+      (_, response) =>
+        response
+          .writeHead(200, { 'content-type': 'application/xml' })
+          .end(
+            `<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${status}</VersioningConfiguration>`,
+          );
+    const status = (word: string): Answer => versioning(`<Status>${word}</Status>`);
+    for (const [answer, expected] of [
+      [status('Enabled'), true],
+      [status('Suspended'), true],
+      [versioning(''), false],
+      [refuse(403, 'AccessDenied'), null],
+      [refuse(501, 'NotImplemented'), null],
+    ] as const) {
+      const { store, requests } = await start(answer);
+      assert.equal(await store.keepsVersions(), expected);
+      assert.match(requests[0]!.url!, /^\/samflow\/?\?versioning/);
+    }
+  });
+
   it('gives up a body that breaks off again and again', async () => {
     const { store, requests } = await start((request, response) => {
       const from = Number(/bytes=(\d+)/.exec(request.headers.range ?? '')?.[1] ?? 0);
