@@ -1,18 +1,17 @@
 import {
   ApplicationFailure,
   ChildWorkflowCancellationType,
-  executeChild,
   isCancellation,
   TemporalFailure,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { CrossValidationInput, CrossValidationResult, FoldRun } from '../contracts/cross-validation.ts';
-import { foldWorkflowId, WORKFLOWS } from '../contracts/messages.ts';
+import { foldWorkflowId } from '../contracts/messages.ts';
 import type { PipelineInput, PipelineResult } from '../contracts/pipeline.ts';
 import { type Board, openBoard } from './board.ts';
 import { mapBounded } from './map-bounded.ts';
 import { download, FOLDS_AT_ONCE, pool, recordRun } from './options.ts';
-import type { pipelineWorkflow } from './pipeline.ts';
+import { openRelay, type Relay } from './relay.ts';
 import { announce } from './search-attributes.ts';
 import { rootOf, withFailureSurfaced } from './surface-failure.ts';
 
@@ -23,17 +22,19 @@ import { rootOf, withFailureSurfaced } from './surface-failure.ts';
 export async function crossValidateWorkflow(input: CrossValidationInput): Promise<CrossValidationResult> {
   const board = openBoard(`${input.name}: ${input.target}, cross-validation`, ['download', 'folds', 'pool']);
   announce({ ...input, model: input.settings.model.checkpoint });
-  return withFailureSurfaced(board, () => crossValidate(input, board));
+  const relay = openRelay(input.settings.training.epochs, board);
+  return withFailureSurfaced(board, () => crossValidate(input, board, relay));
 }
 
-async function crossValidate(input: CrossValidationInput, board: Board): Promise<CrossValidationResult> {
+async function crossValidate(input: CrossValidationInput, board: Board, relay: Relay): Promise<CrossValidationResult> {
   const { name, target, spec, settings } = input;
   const run = workflowInfo().workflowId;
   board.begin('download', 1);
   const { patients, fingerprint } = await board.unit('download', download({ spec }));
   const { folds } = settings.split;
-  const results = await runFolds(input, folds === 'leave-one-out' ? patients.length : folds, board);
+  const results = await runFolds(input, folds === 'leave-one-out' ? patients.length : folds, board, relay);
 
+  await relay.gate();
   board.begin('pool', 1);
   const { crossValidation, report, metrics, summaries } = await board.unit(
     'pool',
@@ -58,16 +59,23 @@ async function crossValidate(input: CrossValidationInput, board: Board): Promise
 }
 
 /** The first fold alone: side by side with others, each would convert, slice and encode for itself. */
-async function runFolds(input: CrossValidationInput, count: number, board: Board): Promise<PipelineResult[]> {
+async function runFolds(
+  input: CrossValidationInput,
+  count: number,
+  board: Board,
+  relay: Relay,
+): Promise<PipelineResult[]> {
+  relay.expect(count);
   const run = workflowInfo().workflowId;
   const working: number[] = [];
   // The one that began first has most to tell.
   const show = (): void => board.child(working.length > 0 ? foldWorkflowId(run, working[0]!) : null);
   const work = async (fold: number): Promise<PipelineResult> => {
+    await relay.gate();
     working.push(fold);
     show();
     try {
-      const { result } = await board.unit('folds', runFold(input, fold, count));
+      const { result } = await board.unit('folds', runFold(input, fold, count, relay));
       return result;
     } finally {
       working.splice(working.indexOf(fold), 1);
@@ -80,13 +88,11 @@ async function runFolds(input: CrossValidationInput, count: number, board: Board
   return [first, ...(await mapBounded(others, FOLDS_AT_ONCE, work))];
 }
 
-async function runFold(input: CrossValidationInput, fold: number, count: number) {
+async function runFold(input: CrossValidationInput, fold: number, count: number, relay: Relay) {
   const { settings } = input;
-  const args: [PipelineInput] = [{ ...input, settings: { ...settings, split: { ...settings.split, fold } } }];
+  const ofFold: PipelineInput = { ...input, settings: { ...settings, split: { ...settings.split, fold } } };
   try {
-    const result = await executeChild<typeof pipelineWorkflow>(WORKFLOWS.pipeline, {
-      workflowId: foldWorkflowId(workflowInfo().workflowId, fold),
-      args,
+    const result = await relay.run(foldWorkflowId(workflowInfo().workflowId, fold), ofFold, {
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
       staticSummary: `Fold ${fold + 1} of ${count}`,
     });
@@ -103,7 +109,7 @@ async function runFold(input: CrossValidationInput, fold: number, count: number)
   }
 }
 
-const foldOf = ({ run, split, evaluation, report, masks }: PipelineResult): FoldRun => ({
-  ...{ run, split: split.record, evaluation, report },
+const foldOf = ({ run, split, evaluation, report, masks, asked }: PipelineResult): FoldRun => ({
+  ...{ run, split: split.record, evaluation, report, ...(asked && { asked }) },
   automatic: masks.map(({ patient, overlap }) => ({ patient, overlap })),
 });

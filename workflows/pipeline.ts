@@ -40,7 +40,7 @@ export async function pipelineWorkflow(input: PipelineInput): Promise<PipelineRe
   const board = openBoard(`${input.name}: ${input.target}`, STAGES);
   announce({ ...input, model: input.settings.model.checkpoint });
   setHandler(fineTuneProgressSignal, board.note);
-  const control = openControl(input.settings.training.epochs, board);
+  const control = openControl(input.settings.training.epochs, board, input.extendedTo);
   return withFailureSurfaced(board, () => pipeline(input, board, control));
 }
 
@@ -153,10 +153,12 @@ async function pipeline(input: PipelineInput, board: Board, control: Control): P
 
   lineage.use(reported);
 
+  const asked = control.asked();
   const result: PipelineResult = {
     ...{ run, name, target, structures, metrics, split: groups, test, model, weights, masks },
     ...(evaluated.summaries && { summaries: evaluated.summaries }),
     ...(evaluated.jittered && { jittered: evaluated.jittered }),
+    ...(Object.keys(asked).length > 0 && { asked }),
     patients: patients.map(({ patient, volume, slices }) => ({
       patient,
       volume: volume.volume,

@@ -2,7 +2,7 @@ import {
   ActivityFailure,
   ApplicationFailure,
   ChildWorkflowCancellationType,
-  executeChild,
+  startChild,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { PromptsConfig } from '../contracts/config.ts';
@@ -15,7 +15,7 @@ import { type Board, openBoard } from './board.ts';
 import type { encodeWorkflow } from './encode.ts';
 import { mapBounded, together } from './map-bounded.ts';
 import { evaluate, fingerprint, PATIENTS_AT_ONCE, promote, readChampion, SHARDS_AT_ONCE, slice } from './options.ts';
-import type { pipelineWorkflow } from './pipeline.ts';
+import { openRelay, type Relay } from './relay.ts';
 import { announce } from './search-attributes.ts';
 import { SHARDS_IN_PLACE, shardSlices, shardsOf } from './shards.ts';
 import { withFailureSurfaced } from './surface-failure.ts';
@@ -32,10 +32,12 @@ const COMPARISONS = 5;
 export async function retrainWorkflow(input: RetrainInput): Promise<RetrainResult> {
   const board = openBoard(`retrain ${input.name}`, ['look', 'train', 'compare', 'promote']);
   announce({ ...input, model: input.settings.model.checkpoint });
-  return withFailureSurfaced(board, () => retrain(input, board));
+  const relay = openRelay(input.settings.training.epochs, board);
+  relay.expect(1);
+  return withFailureSurfaced(board, () => retrain(input, board, relay));
 }
 
-async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult> {
+async function retrain(input: RetrainInput, board: Board, relay: Relay): Promise<RetrainResult> {
   const { name, spec, settings } = input;
   board.begin('look', 2);
   const [source, current] = await together(
@@ -49,14 +51,13 @@ async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult
     return { outcome: 'unchanged', reason, champion: null, challenger: null, run: null };
   }
 
+  await relay.gate();
   board.begin('train', 1);
   const run = `${workflowInfo().workflowId}/pipeline`;
   board.child(run);
   const trained = await board.unit(
     'train',
-    executeChild<typeof pipelineWorkflow>(WORKFLOWS.pipeline, {
-      workflowId: run,
-      args: [input],
+    relay.run(run, input, {
       // Nobody waits for it.
       priority: priorityOf(name, 'low'),
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -66,8 +67,10 @@ async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult
 
   let against = current;
   for (let comparison = 1; ; comparison++) {
-    const verdict = await compare(trained, settings.prompts, against, board);
+    await relay.gate();
+    const verdict = await compare(trained, settings.prompts, against, board, relay);
     const stays = verdict.outcome === 'kept' && against.champion;
+    await relay.gate();
     board.begin('promote', 1);
     const champion: Champion = {
       ...(stays || { package: trained.package, run }),
@@ -93,6 +96,7 @@ async function compare(
   prompts: PromptsConfig,
   { champion, model }: ReadChampionResult,
   board: Board,
+  relay: Relay,
 ): Promise<Omit<RetrainResult, 'run'>> {
   if (!champion || !model) {
     const challenger = trained.metrics.fineTuned.dice;
@@ -110,7 +114,8 @@ async function compare(
     return { outcome: 'kept', reason, champion: null, challenger: null };
   }
   board.begin('compare', 2);
-  const old = await board.unit('compare', measureChampion(model, unseen));
+  const old = await board.unit('compare', measureChampion(model, unseen, relay));
+  await relay.gate();
   const { model: encoder, weights } = trained;
   const fresh = (await board.unit('compare', evaluate({ model: encoder, weights, test: unseen, prompts, structures })))
     .fineTuned;
@@ -128,22 +133,27 @@ async function compare(
 async function measureChampion(
   { model, weights, slices: setting, prompts, structures }: ModelPackage,
   unseen: HeldOut,
+  relay: Relay,
 ): Promise<Overlap> {
   const slices = { ...setting, everyNth: 1, negatives: 0 };
-  const sliced = await mapBounded(unseen, PATIENTS_AT_ONCE, ({ patient, volume }) =>
-    slice.executeWithOptions({ summary: patient }, [{ patient, volume, slices }]),
-  );
+  const sliced = await mapBounded(unseen, PATIENTS_AT_ONCE, async ({ patient, volume }) => {
+    await relay.gate();
+    return slice.executeWithOptions({ summary: patient }, [{ patient, volume, slices }]);
+  });
   const input = {
     model,
     patients: sliced.map(({ patient, slices, count }) => ({ patient, slices, count })),
     shardSlices: shardSlices(model),
   };
   const indexed = shardsOf(input).length > SHARDS_IN_PLACE;
-  const encoded = await executeChild<typeof encodeWorkflow>(WORKFLOWS.encode, {
+  await relay.gate();
+  const child = await startChild<typeof encodeWorkflow>(WORKFLOWS.encode, {
     workflowId: `${workflowInfo().workflowId}/champion/encode`,
     args: [{ ...input, width: SHARDS_AT_ONCE, ...(indexed && { indexed }) }],
     cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
   });
+  const encoded = await relay.following(child);
+  await relay.gate();
   // The child answers in the order of its input.
   const test = encoded.patients.map((patient, index) => ({ ...patient, volume: unseen[index]!.volume }));
   return (await evaluate({ model, weights, test, prompts, structures })).fineTuned;
