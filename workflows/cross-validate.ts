@@ -6,9 +6,12 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { CrossValidationInput, CrossValidationResult, FoldRun } from '../contracts/cross-validation.ts';
+import type { RunLineage } from '../contracts/lineage.ts';
 import { foldWorkflowId } from '../contracts/messages.ts';
 import type { PipelineInput, PipelineResult } from '../contracts/pipeline.ts';
+import { withAccount } from './account.ts';
 import { type Board, openBoard } from './board.ts';
+import { type Lineage, openLineage } from './lineage.ts';
 import { mapBounded } from './map-bounded.ts';
 import { download, FOLDS_AT_ONCE, pool, recordRun } from './options.ts';
 import { openRelay, type Relay } from './relay.ts';
@@ -23,20 +26,33 @@ export async function crossValidateWorkflow(input: CrossValidationInput): Promis
   const board = openBoard(`${input.name}: ${input.target}, cross-validation`, ['download', 'folds', 'pool']);
   announce({ ...input, model: input.settings.model.checkpoint });
   const relay = openRelay(input.settings.training.epochs, board);
-  return withFailureSurfaced(board, () => crossValidate(input, board, relay));
+  const lineage = openLineage();
+  const runs: string[] = [];
+  return withFailureSurfaced(board, () =>
+    withAccount(input, lineage, () => crossValidate(input, board, relay, lineage, runs), runs),
+  );
 }
 
-async function crossValidate(input: CrossValidationInput, board: Board, relay: Relay): Promise<CrossValidationResult> {
+/** @param runs filled with the folds' runs as they begin */
+async function crossValidate(
+  input: CrossValidationInput,
+  board: Board,
+  relay: Relay,
+  lineage: Lineage,
+  runs: string[],
+): Promise<CrossValidationResult> {
   const { name, target, spec, settings } = input;
   const run = workflowInfo().workflowId;
   board.begin('download', 1);
-  const { patients, fingerprint } = await board.unit('download', download({ spec }));
+  const downloaded = await board.unit('download', download({ spec }));
+  lineage.use(downloaded);
+  const { patients, fingerprint } = downloaded;
   const { folds } = settings.split;
-  const results = await runFolds(input, folds === 'leave-one-out' ? patients.length : folds, board, relay);
+  const results = await runFolds(input, folds === 'leave-one-out' ? patients.length : folds, board, relay, runs);
 
   await relay.gate();
   board.begin('pool', 1);
-  const { crossValidation, report, metrics, summaries } = await board.unit(
+  const pooled = await board.unit(
     'pool',
     pool({
       ...{ title: name, run, target, folds: results.map(foldOf) },
@@ -47,6 +63,8 @@ async function crossValidate(input: CrossValidationInput, board: Board, relay: R
       },
     }),
   );
+  lineage.use(pooled);
+  const { crossValidation, report, metrics, summaries } = pooled;
   board.measured(metrics);
   const result: CrossValidationResult = {
     ...{ run, name, target, fingerprint, metrics, summaries, crossValidation, report },
@@ -54,7 +72,8 @@ async function crossValidate(input: CrossValidationInput, board: Board, relay: R
     folds: results.map(({ run, split, metrics, report }) => ({ run, test: split.test, metrics, report })),
     repairs: results[0]!.repairs,
   };
-  await recordRun({ run, result });
+  const account = { input, uses: lineage.uses, runs } satisfies RunLineage;
+  await recordRun({ run, result, lineage: account });
   return result;
 }
 
@@ -64,6 +83,7 @@ async function runFolds(
   count: number,
   board: Board,
   relay: Relay,
+  runs: string[],
 ): Promise<PipelineResult[]> {
   relay.expect(count);
   const run = workflowInfo().workflowId;
@@ -73,6 +93,7 @@ async function runFolds(
   const work = async (fold: number): Promise<PipelineResult> => {
     await relay.gate();
     working.push(fold);
+    runs.push(foldWorkflowId(run, fold));
     show();
     try {
       const { result } = await board.unit('folds', runFold(input, fold, count, relay));

@@ -7,14 +7,26 @@ import {
 } from '@temporalio/workflow';
 import type { PromptsConfig } from '../contracts/config.ts';
 import { FAILURES } from '../contracts/failure-codes.ts';
+import type { RunLineage } from '../contracts/lineage.ts';
 import { WORKFLOWS } from '../contracts/messages.ts';
 import type { PipelineResult, RetrainInput, RetrainResult } from '../contracts/pipeline.ts';
 import { priorityOf } from '../contracts/priority.ts';
 import type { Champion, ModelPackage, Overlap, ReadChampionResult } from '../contracts/stages.ts';
+import { withAccount } from './account.ts';
 import { type Board, openBoard } from './board.ts';
 import type { encodeWorkflow } from './encode.ts';
+import { type Lineage, openLineage } from './lineage.ts';
 import { mapBounded, together } from './map-bounded.ts';
-import { evaluate, fingerprint, PATIENTS_AT_ONCE, promote, readChampion, SHARDS_AT_ONCE, slice } from './options.ts';
+import {
+  evaluate,
+  fingerprint,
+  PATIENTS_AT_ONCE,
+  promote,
+  readChampion,
+  recordRun,
+  SHARDS_AT_ONCE,
+  slice,
+} from './options.ts';
 import { openRelay, type Relay } from './relay.ts';
 import { announce } from './search-attributes.ts';
 import { SHARDS_IN_PLACE, shardSlices, shardsOf } from './shards.ts';
@@ -34,10 +46,14 @@ export async function retrainWorkflow(input: RetrainInput): Promise<RetrainResul
   announce({ ...input, model: input.settings.model.checkpoint });
   const relay = openRelay(input.settings.training.epochs, board);
   relay.expect(1);
-  return withFailureSurfaced(board, () => retrain(input, board, relay));
+  const lineage = openLineage();
+  const runs = [`${workflowInfo().workflowId}/pipeline`];
+  return withFailureSurfaced(board, () =>
+    withAccount(input, lineage, () => retrain(input, board, relay, lineage), runs),
+  );
 }
 
-async function retrain(input: RetrainInput, board: Board, relay: Relay): Promise<RetrainResult> {
+async function retrain(input: RetrainInput, board: Board, relay: Relay, lineage: Lineage): Promise<RetrainResult> {
   const { name, spec, settings } = input;
   board.begin('look', 2);
   const [source, current] = await together(
@@ -68,7 +84,7 @@ async function retrain(input: RetrainInput, board: Board, relay: Relay): Promise
   let against = current;
   for (let comparison = 1; ; comparison++) {
     await relay.gate();
-    const verdict = await compare(trained, settings.prompts, against, board, relay);
+    const verdict = await compare(trained, settings.prompts, against, board, relay, lineage);
     const stays = verdict.outcome === 'kept' && against.champion;
     await relay.gate();
     board.begin('promote', 1);
@@ -78,11 +94,14 @@ async function retrain(input: RetrainInput, board: Board, relay: Relay): Promise
     };
     try {
       await board.unit('promote', promote({ name, champion, etag: against.etag }));
-      return { ...verdict, run };
     } catch (error) {
       if (!isChampionChanged(error) || comparison === COMPARISONS) throw error;
       against = await readChampion({ name, settings });
+      continue;
     }
+    const account = { input, uses: lineage.uses, runs: [run] } satisfies RunLineage;
+    await recordRun({ run: workflowInfo().workflowId, lineage: account });
+    return { ...verdict, run };
   }
 }
 
@@ -97,6 +116,7 @@ async function compare(
   { champion, model }: ReadChampionResult,
   board: Board,
   relay: Relay,
+  lineage: Lineage,
 ): Promise<Omit<RetrainResult, 'run'>> {
   if (!champion || !model) {
     const challenger = trained.metrics.fineTuned.dice;
@@ -114,11 +134,12 @@ async function compare(
     return { outcome: 'kept', reason, champion: null, challenger: null };
   }
   board.begin('compare', 2);
-  const old = await board.unit('compare', measureChampion(model, unseen, relay));
+  const old = await board.unit('compare', measureChampion(model, unseen, relay, lineage));
   await relay.gate();
   const { model: encoder, weights } = trained;
-  const fresh = (await board.unit('compare', evaluate({ model: encoder, weights, test: unseen, prompts, structures })))
-    .fineTuned;
+  const scored = await board.unit('compare', evaluate({ model: encoder, weights, test: unseen, prompts, structures }));
+  lineage.use(scored);
+  const fresh = scored.fineTuned;
   const better = fresh.dice > old.dice;
   const scores = `Dice ${fresh.dice.toFixed(4)} against ${old.dice.toFixed(4)} on ${unseen.length} unseen patient(s)`;
   return {
@@ -134,6 +155,7 @@ async function measureChampion(
   { model, weights, slices: setting, prompts, structures }: ModelPackage,
   unseen: HeldOut,
   relay: Relay,
+  lineage: Lineage,
 ): Promise<Overlap> {
   const slices = { ...setting, everyNth: 1, negatives: 0 };
   const sliced = await mapBounded(unseen, PATIENTS_AT_ONCE, async ({ patient, volume }) => {
@@ -156,5 +178,7 @@ async function measureChampion(
   await relay.gate();
   // The child answers in the order of its input.
   const test = encoded.patients.map((patient, index) => ({ ...patient, volume: unseen[index]!.volume }));
-  return (await evaluate({ model, weights, test, prompts, structures })).fineTuned;
+  const scored = await evaluate({ model, weights, test, prompts, structures });
+  lineage.use(...sliced, ...(encoded.uses ?? []), scored);
+  return scored.fineTuned;
 }
