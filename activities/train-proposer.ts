@@ -34,7 +34,7 @@ export const createTrainProposer = ({ artifacts }: ActivityDeps, sessions: Sessi
           return read;
         };
         const { bytes, ...rest } = await trainProposer({
-          ...{ geometry: config, structures, seed, mode, signal, session: sessions.options(model) },
+          ...{ geometry: config, structures, seed, mode, signal, session: sessions.options(model, signal) },
           ...{ train: await slices(train), val: await slices(val) },
           onStep: (step, steps) => report({ step, steps }),
         });

@@ -14,6 +14,8 @@ export interface SessionOptions {
   /** Threads inside one operator. Fixed by the caller: the sums, and so the bits, depend on whether it is 1 or more. */
   readonly threads: number;
   readonly fold?: FoldOptions;
+  /** Ends the opening, which takes a second on a busy machine: a thread begins, and the model is built in it. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -35,7 +37,7 @@ export interface FoldOptions {
 
 /** What the thread is asked; each request is answered in order with the same id. */
 export type Request =
-  | { kind: 'open'; model: Uint8Array | string; options: SessionOptions }
+  | { kind: 'open'; model: Uint8Array | string; options: Omit<SessionOptions, 'signal'> }
   | { kind: 'check'; device: Device }
   | { kind: 'run'; feeds: Record<string, Tensor>; numbers: Readonly<Record<string, number>> }
   | { kind: 'write'; tensors: Record<string, Tensor> }
@@ -70,10 +72,16 @@ export class Session {
     this.thread.unref();
   }
 
-  /** Builds a session. Throws RUNTIME_PROVIDER where the device cannot be used, or another one would be. */
-  static async open(source: ModelSource, options: SessionOptions): Promise<Session> {
+  /**
+   * Builds a session. Throws RUNTIME_PROVIDER where the device cannot be used, or another one would be, and the signal's reason where
+   * it aborts meanwhile: the thread has ended then.
+   */
+  static async open(source: ModelSource, { signal, ...options }: SessionOptions): Promise<Session> {
+    signal?.throwIfAborted();
     const device = options.device ?? 'cpu';
     const session = new Session();
+    const abort = (): void => session.fail(signal?.reason);
+    signal?.addEventListener('abort', abort, { once: true });
     try {
       if (device !== 'cpu') await session.ask({ kind: 'check', device }).catch((error) => refuseDevice(device, error));
       if (source instanceof Uint8Array) await session.ask({ kind: 'open', model: source, options });
@@ -81,6 +89,8 @@ export class Session {
     } catch (error) {
       await session.thread.terminate();
       throw error;
+    } finally {
+      signal?.removeEventListener('abort', abort);
     }
     return session;
   }

@@ -118,3 +118,17 @@ test('constants that lie beside the model are read from there, and the file is g
   await session.close();
   assert.ok((y!.data as Float32Array).every((value) => value === 6));
 });
+
+test('an opening is given up as soon as its signal aborts: the thread ends while it is still loading', async () => {
+  const controller = new AbortController();
+  const opening = Session.open(sums(), { threads: 1, signal: controller.signal });
+  controller.abort(new Error('enough'));
+  const begun = performance.now();
+  await assert.rejects(opening, /enough/);
+  const givenUpMs = performance.now() - begun;
+  const session = await Session.open(sums(), { threads: 1, signal: new AbortController().signal });
+  const openMs = performance.now() - begun - givenUpMs;
+  await session.close();
+  assert.ok(givenUpMs < openMs / 2, `${givenUpMs} of ${openMs} ms`);
+  await assert.rejects(Session.open(sums(), { threads: 1, signal: AbortSignal.abort(new Error('before')) }), /before/);
+});
