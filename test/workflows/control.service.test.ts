@@ -117,7 +117,7 @@ describe('a run that people ask for something', { skip: await withoutTools('temp
   const hasBegun = (name: string) => until(() => begun.includes(name));
   /** Until nothing more begins. */
   const rests = async (): Promise<void> => {
-    for (let known = -1; known !== begun.length; await new Promise((resolve) => setTimeout(resolve, 700))) {
+    for (let known = -1; known !== begun.length; await new Promise((resolve) => setTimeout(resolve, 400))) {
       known = begun.length;
     }
   };
