@@ -112,7 +112,7 @@ async function train(
     ...data,
     settings: { ...training, ...drawingOf(prompts) },
     until,
-    session: sessions.options(model),
+    session: sessions.options(model, signal),
     ...(resume && { resume }),
     signal,
     onStatus: (status) => progress.show({ ...status, checkpoint }),

@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { FAILURES } from '../contracts/failure-codes.ts';
-import { lineageKey } from '../contracts/lineage.ts';
+import { failureKey, lineageKey } from '../contracts/lineage.ts';
 import {
   Candidate,
   Champion,
@@ -67,11 +67,13 @@ export const createPropose = ({ artifacts }: ActivityDeps) =>
 
 /** Where the store keeps what a run gave; Temporal forgets it after its retention. */
 export const createRecordRun = ({ artifacts }: ActivityDeps) =>
-  activity(RecordRunInput, async ({ run, result, lineage }): Promise<void> => {
+  activity(RecordRunInput, async ({ run, result, lineage, failure }): Promise<void> => {
     const write = async (key: string, value: unknown): Promise<void> => {
+      if (value === undefined) return;
       const present = await artifacts.readPointer(key, RecordRunInput.shape.result);
       await artifacts.writePointer(key, value, present?.etag ?? null);
     };
-    if (lineage !== undefined) await write(lineageKey(run), lineage);
+    await write(failureKey(run), failure);
+    await write(lineageKey(run), lineage);
     await write(`runs/${run}/result.json`, result);
   });

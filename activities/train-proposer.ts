@@ -34,7 +34,7 @@ export const createTrainProposer = (deps: ActivityDeps, sessions: Sessions) =>
           const data = { train: await slices(train, embeddings), val: await slices(val, embeddings) };
           embeddings.fetchAhead();
           return trainProposer({
-            ...{ geometry: config, structures, seed, mode, signal, session: sessions.options(model), ...data },
+            ...{ geometry: config, structures, seed, mode, signal, session: sessions.options(model, signal), ...data },
             onStep: (step, steps) => report({ step, steps }),
           });
         });

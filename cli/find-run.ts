@@ -1,7 +1,6 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { type CrossValidationResult, RunResult } from '../contracts/cross-validation.ts';
-import { lineageKey, RunLineage } from '../contracts/lineage.ts';
 import type { PipelineResult } from '../contracts/pipeline.ts';
 import { Champion } from '../contracts/stages.ts';
 import { championKey } from '../lib/artifacts/keys.ts';
@@ -38,19 +37,6 @@ export async function requireResult(
         fix: `Look at it with \`samflow status ${id}\``,
       })
     : unknownRun(id);
-}
-
-/** What a finished run was started with and used. @throws Fault RUN_UNKNOWN, RUN_UNFINISHED, RUN_UNEXPLAINED */
-export async function requireLineage(run: string, platform: Platform): Promise<RunLineage> {
-  const lineage = await platform.artifacts.readPointer<RunLineage>(lineageKey(run), RunLineage);
-  if (lineage) return lineage.value;
-  await requireResult({ run }, platform);
-  throw new Fault('RUN_UNEXPLAINED', {
-    at: run,
-    found: 'a run of an older version, which kept no account of itself',
-    expected: 'a run of this version',
-    fix: 'Start it again with `samflow run`: what it has made is reused',
-  });
 }
 
 async function requireChampion(model: string, { artifacts }: Platform): Promise<Champion> {

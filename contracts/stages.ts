@@ -533,12 +533,15 @@ export type ReportInput = z.infer<typeof ReportInput>;
 export const ReportResult = z.strictObject({ report: ArtifactRef, ...outcome });
 export type ReportResult = z.infer<typeof ReportResult>;
 
-// record run (io): the run's result under its id, for the time after Temporal's retention ------------------------------
+// record run (io): what is known of a run under its id, for the time after Temporal's retention ------------------------
 export const RecordRunInput = z.strictObject({
   run: z.string(),
-  result: z.unknown(),
+  /** Absent where there is none to record: a retraining's says nothing that its run's does not. */
+  result: z.unknown().optional(),
   /** `RunLineage`; absent in runs of older versions. */
   lineage: z.unknown().optional(),
+  /** `RunLineage` of a run that failed. */
+  failure: z.unknown().optional(),
 });
 export type RecordRunInput = z.infer<typeof RecordRunInput>;
 

@@ -120,7 +120,7 @@ const ARCHITECTURE: Architecture = {
       'test/helpers/fold-workflows.ts',
       'test/helpers/retrain-workflows.ts',
     ],
-    '@temporalio/activity': ['activities', 'test/workflows'],
+    '@temporalio/activity': ['activities', 'test/workflows', 'test/histories'],
     '@temporalio/worker': ['workers', 'test'],
     '@temporalio/client': ['cli', 'workers', 'test', 'bench'],
     '@temporalio/common': ['codec', 'workflows', 'activities', 'workers', 'cli', 'test'],

@@ -26,6 +26,12 @@ export const { fingerprint, readChampion, promote, propose, recordRun, indexEmbe
     Pick<Activities, 'fingerprint' | 'readChampion' | 'promote' | 'propose' | 'recordRun' | 'indexEmbeddings'>
   >(brief);
 
+/** What a failed run leaves behind: it is not to live on for long because the store cannot be written. */
+export const { recordRun: recordFailure } = proxyActivities<Pick<Activities, 'recordRun'>>({
+  ...brief,
+  scheduleToCloseTimeout: '1m',
+});
+
 /** A public data set of 100 GB over 100 Mbit/s takes 2 h 15 min. */
 export const { download, importModel } = proxyActivities<Pick<Activities, 'download' | 'importModel'>>({
   ...common,

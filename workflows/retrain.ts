@@ -2,17 +2,20 @@ import {
   ActivityFailure,
   ApplicationFailure,
   ChildWorkflowCancellationType,
-  executeChild,
+  startChild,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { PromptsConfig } from '../contracts/config.ts';
 import { FAILURES } from '../contracts/failure-codes.ts';
+import type { RunLineage } from '../contracts/lineage.ts';
 import { WORKFLOWS } from '../contracts/messages.ts';
 import type { PipelineResult, RetrainInput, RetrainResult } from '../contracts/pipeline.ts';
 import { priorityOf } from '../contracts/priority.ts';
 import type { Champion, ModelPackage, Overlap, ProposeInput, ReadChampionResult } from '../contracts/stages.ts';
+import { withAccount } from './account.ts';
 import { type Board, openBoard } from './board.ts';
 import type { encodeWorkflow } from './encode.ts';
+import { type Lineage, openLineage } from './lineage.ts';
 import { mapBounded, together } from './map-bounded.ts';
 import {
   evaluate,
@@ -21,10 +24,11 @@ import {
   promote,
   propose,
   readChampion,
+  recordRun,
   SHARDS_AT_ONCE,
   slice,
 } from './options.ts';
-import type { pipelineWorkflow } from './pipeline.ts';
+import { openRelay, type Relay } from './relay.ts';
 import { announce } from './search-attributes.ts';
 import { SHARDS_IN_PLACE, shardSlices, shardsOf } from './shards.ts';
 import { withFailureSurfaced } from './surface-failure.ts';
@@ -41,10 +45,16 @@ const COMPARISONS = 5;
 export async function retrainWorkflow(input: RetrainInput): Promise<RetrainResult> {
   const board = openBoard(`retrain ${input.name}`, ['look', 'train', 'compare', 'promote']);
   announce({ ...input, model: input.settings.model.checkpoint });
-  return withFailureSurfaced(board, () => retrain(input, board));
+  const relay = openRelay(input.settings.training.epochs, board);
+  relay.expect(1);
+  const lineage = openLineage();
+  const runs = [`${workflowInfo().workflowId}/pipeline`];
+  return withFailureSurfaced(board, () =>
+    withAccount(input, lineage, () => retrain(input, board, relay, lineage), runs),
+  );
 }
 
-async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult> {
+async function retrain(input: RetrainInput, board: Board, relay: Relay, lineage: Lineage): Promise<RetrainResult> {
   const { approval, ...training } = input;
   const { name, spec, settings } = training;
   const asked = { name, settings, ...(approval && { candidate: true }) };
@@ -60,14 +70,13 @@ async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult
     return { outcome: 'unchanged', reason, champion: null, challenger: null, run: null };
   }
 
+  await relay.gate();
   board.begin('train', 1);
   const run = `${workflowInfo().workflowId}/pipeline`;
   board.child(run);
   const trained = await board.unit(
     'train',
-    executeChild<typeof pipelineWorkflow>(WORKFLOWS.pipeline, {
-      workflowId: run,
-      args: [training],
+    relay.run(run, training, {
       // Nobody waits for it.
       priority: priorityOf(name, 'low'),
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -77,8 +86,10 @@ async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult
 
   let against = current;
   for (let comparison = 1; ; comparison++) {
-    const verdict = await compare(trained, settings.prompts, against, board);
+    await relay.gate();
+    const verdict = await compare(trained, settings.prompts, against, board, relay, lineage);
     const looked = { fingerprint: trained.fingerprint, settings: current.settings, spec: spec.sha256 };
+    await relay.gate();
     board.begin('promote', 1);
     try {
       if (approval) {
@@ -87,16 +98,19 @@ async function retrain(input: RetrainInput, board: Board): Promise<RetrainResult
           proposal: proposalOf(verdict, against, { package: trained.package, run, ...approval }),
         };
         await board.unit('promote', propose({ name, candidate, etag: against.candidate?.etag ?? null }));
-        return { ...awaiting(verdict, name), run };
+      } else {
+        const stays = verdict.outcome === 'kept' && against.champion;
+        const champion: Champion = { ...(stays || { package: trained.package, run }), seen: looked };
+        await board.unit('promote', promote({ name, champion, etag: against.etag }));
       }
-      const stays = verdict.outcome === 'kept' && against.champion;
-      const champion: Champion = { ...(stays || { package: trained.package, run }), seen: looked };
-      await board.unit('promote', promote({ name, champion, etag: against.etag }));
-      return { ...verdict, run };
     } catch (error) {
       if (!isChampionChanged(error) || comparison === COMPARISONS) throw error;
       against = await readChampion(asked);
+      continue;
     }
+    const account = { input: training, uses: lineage.uses, runs: [run] } satisfies RunLineage;
+    await recordRun({ run: workflowInfo().workflowId, lineage: account });
+    return { ...(approval ? awaiting(verdict, name) : verdict), run };
   }
 }
 
@@ -136,6 +150,8 @@ async function compare(
   prompts: PromptsConfig,
   { champion, model }: ReadChampionResult,
   board: Board,
+  relay: Relay,
+  lineage: Lineage,
 ): Promise<Verdict> {
   if (!champion || !model) {
     const challenger = trained.metrics.fineTuned.dice;
@@ -153,10 +169,12 @@ async function compare(
     return { outcome: 'kept', reason, champion: null, challenger: null };
   }
   board.begin('compare', 2);
-  const old = await board.unit('compare', measureChampion(model, unseen));
+  const old = await board.unit('compare', measureChampion(model, unseen, relay, lineage));
+  await relay.gate();
   const { model: encoder, weights } = trained;
-  const fresh = (await board.unit('compare', evaluate({ model: encoder, weights, test: unseen, prompts, structures })))
-    .fineTuned;
+  const scored = await board.unit('compare', evaluate({ model: encoder, weights, test: unseen, prompts, structures }));
+  lineage.use(scored);
+  const fresh = scored.fineTuned;
   const better = fresh.dice > old.dice;
   const scores = `Dice ${fresh.dice.toFixed(4)} against ${old.dice.toFixed(4)} on ${unseen.length} unseen patient(s)`;
   return {
@@ -171,23 +189,31 @@ async function compare(
 async function measureChampion(
   { model, weights, slices: setting, prompts, structures }: ModelPackage,
   unseen: HeldOut,
+  relay: Relay,
+  lineage: Lineage,
 ): Promise<Overlap> {
   const slices = { ...setting, everyNth: 1, negatives: 0 };
-  const sliced = await mapBounded(unseen, PATIENTS_AT_ONCE, ({ patient, volume }) =>
-    slice.executeWithOptions({ summary: patient }, [{ patient, volume, slices }]),
-  );
+  const sliced = await mapBounded(unseen, PATIENTS_AT_ONCE, async ({ patient, volume }) => {
+    await relay.gate();
+    return slice.executeWithOptions({ summary: patient }, [{ patient, volume, slices }]);
+  });
   const input = {
     model,
     patients: sliced.map(({ patient, slices, count }) => ({ patient, slices, count })),
     shardSlices: shardSlices(model),
   };
   const indexed = shardsOf(input).length > SHARDS_IN_PLACE;
-  const encoded = await executeChild<typeof encodeWorkflow>(WORKFLOWS.encode, {
+  await relay.gate();
+  const child = await startChild<typeof encodeWorkflow>(WORKFLOWS.encode, {
     workflowId: `${workflowInfo().workflowId}/champion/encode`,
     args: [{ ...input, width: SHARDS_AT_ONCE, ...(indexed && { indexed }) }],
     cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
   });
+  const encoded = await relay.following(child);
+  await relay.gate();
   // The child answers in the order of its input.
   const test = encoded.patients.map((patient, index) => ({ ...patient, volume: unseen[index]!.volume }));
-  return (await evaluate({ model, weights, test, prompts, structures })).fineTuned;
+  const scored = await evaluate({ model, weights, test, prompts, structures });
+  lineage.use(...sliced, ...(encoded.uses ?? []), scored);
+  return scored.fineTuned;
 }

@@ -33,6 +33,15 @@ export async function withFailureSurfaced<T>(board: Board, body: () => Promise<T
   }
 }
 
+/** The activity at the root of a failure, however many workflows above it; null where the workflow itself found something. */
+export function activityAtFault(failure: TemporalFailure): string | null {
+  let found: string | null = null;
+  for (let at: unknown = failure; at instanceof TemporalFailure; at = at.cause) {
+    if (at instanceof ActivityFailure) found = at.activityType;
+  }
+  return found;
+}
+
 /** The code, the sentence and the details of whatever was at fault. */
 export function rootOf(failure: TemporalFailure): { type: string; message: string; details: unknown[] } {
   let at: unknown = failure;

@@ -4,7 +4,7 @@ import { approve, requireProposal } from '../../lib/artifacts/promotion.ts';
 import { Fault } from '../../lib/fault.ts';
 import { clientIdentity } from '../client-identity.ts';
 import { EXIT } from '../exit-codes.ts';
-import { requireLineage } from '../find-run.ts';
+import { requireLineage } from '../find-lineage.ts';
 import { withSession } from '../session.ts';
 import { signerOf } from '../signing.ts';
 import { unverifiedSource } from '../unverified-source.ts';

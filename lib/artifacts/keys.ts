@@ -7,7 +7,8 @@ import { canonicalJson } from './canonical-json.ts';
  * - `cas/sha256/<hex>`          immutable bytes under their own hash
  * - `memo/<stage>/<hex>.json`   a stage's result, under the hash of what made it
  * - `models/<name>/champion.json`, `models/<name>/candidate.json`   pointers, the only keys that change (by If-Match)
- * - `runs/<run>/result.json`, `runs/<run>/lineage.json`   what a run gave, and what it was started with and used
+ * - `runs/<run>/result.json`, `runs/<run>/lineage.json`   what a run gave, and what it was started with and used;
+ *   `runs/<run>/failure.json` is the latter of its last attempt that failed
  * - `runs/<hex>/head.json`, `runs/<hex>/steps/…`          the checkpoints of a training: activities/checkpoint-chain.ts
  * - `deletions/<time>-<hex>.json`   who had which run or patient deleted
  */

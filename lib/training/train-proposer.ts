@@ -29,11 +29,17 @@ export type { ProposerSlice } from './proposer-targets.ts';
 /** Bounded work: so many steps, more of them where there are more slices. */
 const STEPS = { least: 400, most: 600, epochs: 60 } as const;
 /** Slices of a step. */
-const IMAGES = 16;
+export const IMAGES = 16;
 const RATE = { learningRate: 3e-3, warmupSteps: 30, schedule: 'cosine' } as const;
 const OPTIMISER = { kind: 'adamw', weightDecay: 0.01, clipNorm: 1 } as const;
 /** Steps between two looks at the validation slices. */
 const CHECK_EVERY = 50;
+/** Steps of a training on so many slices, and how often it looks at the validation slices: after the last step once more. */
+export function proposerAmount(slices: number): { readonly steps: number; readonly looks: number } {
+  const steps = Math.min(STEPS.most, Math.max(STEPS.least, Math.ceil((STEPS.epochs * slices) / IMAGES)));
+  return { steps, looks: Math.ceil(steps / CHECK_EVERY) + 1 };
+}
+
 /** Streams of random numbers under one seed, beside those of the model's own training. */
 const STREAM = { order: 11, start: 12 } as const;
 
@@ -102,7 +108,7 @@ interface Learning extends ProposerTraining {
 
 async function learn(o: Learning): Promise<{ weights: Float32Array; step: number; steps: number }> {
   const { train, val, maps, shape, seed, signal } = o;
-  const steps = Math.min(STEPS.most, Math.max(STEPS.least, Math.ceil((STEPS.epochs * train.length) / IMAGES)));
+  const { steps } = proposerAmount(train.length);
   const session = await StepSession.open(definitionOf(o), { weights: o.start }, o.session);
   const drawn = (step: number) => drawnSlices(step, IMAGES, train.length, seed, STREAM.order).map((at) => train[at]!);
   const ahead = new Ahead((step) => trainingFeeds(drawn(step), shape), 0, steps);
@@ -126,7 +132,7 @@ async function learn(o: Learning): Promise<{ weights: Float32Array; step: number
   }
 }
 
-function definitionOf({ shape, measured }: Learning): StepDefinition {
+export function definitionOf({ shape, measured }: Pick<Learning, 'shape' | 'measured'>): StepDefinition {
   const cells = mapGrid(shape.grid) ** 2;
   return {
     layout: headParameters(shape).layout,
@@ -163,7 +169,7 @@ function lossOf(targets: readonly Target[], found: readonly Float32Array[], shap
 const log = (p: number): number => Math.log(Math.max(p, 1e-7));
 
 /** One structure's maps beside its true boxes. */
-async function shareMaps(
+export async function shareMaps(
   targets: readonly Target[],
   found: readonly Float32Array[],
   k: number,

@@ -27,6 +27,8 @@ const UNUSED: readonly RegExp[] = [
   / s3:AbortMultipartUpload /,
   // A schedule that promotes by scores; this one waits for a yes.
   /^io s3:PutObject .*\/champion\.json$/,
+  // A run that fails.
+  /^io .*\/failure\.json$/,
   // A cross-validation.
   /^cpu .*\/memo\/pool\/\*$/,
   // A training that goes on from a checkpoint.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { WorkflowFailedError } from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/common';
-import { createPromote, createPropose, createReadChampion } from '../../activities/registry.ts';
+import { createPromote, createPropose, createReadChampion, createRecordRun } from '../../activities/registry.ts';
 import { RunConfig } from '../../contracts/config.ts';
 import { WORKFLOWS } from '../../contracts/messages.ts';
 import type { PipelineResult, RetrainInput, RetrainResult } from '../../contracts/pipeline.ts';
@@ -43,6 +43,7 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
 
   /** The registry is the real one, on a store of each test's own; looks, training and scores are doubled. */
   const activities = {
+    recordRun: (input: never) => createRecordRun({ artifacts } as never)(input),
     fingerprint: async () => ({ fingerprint: FINGERPRINT }),
     readChampion: (input: never) => createReadChampion({ artifacts } as never)(input),
     promote: (input: never) => createPromote({ artifacts } as never)(input),

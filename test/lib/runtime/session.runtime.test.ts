@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as ort from 'onnxruntime-node';
 import { isFault } from '../../../lib/fault.ts';
 import { add, constant, input, matmul, mul } from '../../../lib/graph/index.ts';
@@ -138,4 +139,26 @@ test('sessions open in threads that were prepared for them, and go on to start t
   }
   process.off('worker', count);
   for (const session of opened) await session.close();
+});
+
+test('an opening is given up as soon as its signal aborts, wherever it is, and the next one follows it', async () => {
+  const began = performance.now();
+  await (await Session.open(sums(), { threads: 1, signal: new AbortController().signal })).close();
+  const wholeMs = performance.now() - began;
+  // Ended in the middle of native code, the thread would take this process with it.
+  for (const share of [0, 0.3, 0.6, 0.8, 0.95]) {
+    const controller = new AbortController();
+    const opening = Session.open(sums(), { threads: 1, signal: controller.signal });
+    opening.catch(() => undefined);
+    await sleep(share * wholeMs);
+    controller.abort(new Error('enough'));
+    const abortedAt = performance.now();
+    const session = await opening.catch((error: Error) => error);
+    if (session instanceof Session) await session.close();
+    else assert.equal(session.message, 'enough');
+    assert.ok(performance.now() - abortedAt < wholeMs / 2, `after ${share} of ${wholeMs} ms`);
+  }
+  const session = await Session.open(sums(), { threads: 1 });
+  await session.close();
+  await assert.rejects(Session.open(sums(), { threads: 1, signal: AbortSignal.abort(new Error('before')) }), /before/);
 });
