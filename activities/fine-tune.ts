@@ -20,6 +20,7 @@ import { epochsInChain, openCheckpointChain } from './checkpoint-chain.ts';
 import type { ActivityDeps } from './deps.ts';
 import { encodedDigests, readEmbeddings } from './encoded.ts';
 import { modelDigests } from './models.ts';
+import { type Moves, whileMoving } from './moves.ts';
 import { boxSetting } from './predictor.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -46,7 +47,9 @@ export const createFineTune = (deps: ActivityDeps, sessions: Sessions) =>
       by: attempt.by,
       compute: async () => {
         await sessions.release();
-        return train(input, { key: chain, until, branch }, deps, sessions, attempt);
+        return whileMoving(attempt, (moves) =>
+          train(input, { key: chain, until, branch }, deps, sessions, attempt, moves),
+        );
       },
     });
     return { ...value, ...outcome };
@@ -88,6 +91,7 @@ async function train(
   deps: ActivityDeps,
   sessions: Sessions,
   attempt: Attempt,
+  moves: Moves,
 ): Promise<Result> {
   const { artifacts } = deps;
   const { signal } = attempt;
@@ -99,7 +103,7 @@ async function train(
   };
   // Not before: another run may be at this training too, and is fenced out from here on.
   const chain = await openCheckpointChain(deps, key, until);
-  const progress = openProgress(attempt, deps);
+  const progress = openProgress(attempt, deps, moves);
   let checkpoint = chain.last?.checkpoint ?? branch;
   const resume = chain.last?.bytes ?? (branch && (await artifacts.get(branch)));
   const trained = await fineTune({
@@ -113,6 +117,7 @@ async function train(
     // Also when the signal has aborted: what this attempt leaves behind, the next one goes on from. The fence keeps order.
     onCheckpoint: async (bytes, step, epochs) => {
       checkpoint = await chain.commit(step, bytes, epochs);
+      moves.made();
     },
   });
   progress.end();
@@ -148,7 +153,7 @@ async function slicesOf(
 /** Signals make history, so the workflow hears of an epoch only so often, and of the end; heartbeats carry every step. */
 const TELL_EVERY_MS = 5_000;
 
-function openProgress({ report, tell, run }: Attempt, { observer }: ActivityDeps) {
+function openProgress({ report, tell, run }: Attempt, { observer }: ActivityDeps, moves: Moves) {
   let toldAt = Number.NEGATIVE_INFINITY;
   let told: FineTuneProgress | null = null;
   let last: FineTuneProgress | null = null;
@@ -159,7 +164,7 @@ function openProgress({ report, tell, run }: Attempt, { observer }: ActivityDeps
   return {
     show(progress: FineTuneProgress): void {
       last = progress;
-      report(progress);
+      report({ ...progress, movedAt: moves.movedAt } satisfies FineTuneProgress);
       observer?.trained(run, progress);
       if (progress.epoch !== told?.epoch && performance.now() - toldAt >= TELL_EVERY_MS) say(progress);
     },

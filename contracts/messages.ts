@@ -13,6 +13,8 @@ export const MESSAGES = {
   progress: 'progress',
   /** Signal from the fine-tune activity to its workflow, now and then: what the Web UI shows of the training. */
   fineTuneProgress: 'fineTuneProgress',
+  /** Signal from an activity that is tried again and again (`Trouble`). */
+  trouble: 'trouble',
   /** Updates of a pipeline, which answer with `ControlState` or a refusal, and signals of the same names. */
   pause: 'pause',
   resume: 'resume',

@@ -130,6 +130,14 @@ export const ControlState = z.strictObject({
   epochs: z.int().nullable(),
 });
 export type ControlState = z.infer<typeof ControlState>;
+/** An activity that is tried again and again, as its attempts tell the workflow. */
+export interface Trouble {
+  readonly activity: string;
+  /** The attempt that begins, or is about to. */
+  readonly attempt: number;
+  /** Why the one before it has failed; null where it has not said so. */
+  readonly sentence: string | null;
+}
 export const Progress = z.strictObject({
   stages: z.array(StageProgress),
   metrics: Metrics.nullable(),

@@ -4,13 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { type FaultProxy, S3_FAULTS, seededFaults, startFaultProxy } from '../../../bench/faults/fault-proxy.ts';
 import { SEARCH_ATTRIBUTES } from '../../../contracts/search-attributes.ts';
 import { type DevServers, startDevServers } from '../../../infra/dev/servers.ts';
 import { ArtifactStore } from '../../../lib/artifacts/artifact-store.ts';
 import { S3Store } from '../../../lib/artifacts/s3-store.ts';
 import { PreconditionFailed } from '../../../lib/artifacts/store.ts';
 import { testEnv, withoutTools } from '../../helpers/dev-servers.ts';
-import { type FaultProxy, S3_FAULTS, seededFaults, startFaultProxy } from '../../helpers/fault-proxy.ts';
 
 /** F4: what goes wrong between a store and its clients, one by one and mixed, against a real server. */
 
