@@ -56,6 +56,7 @@ export interface Place {
 /** A run at work. */
 export interface Scene extends Place {
   readonly bucket: ProofBucket;
+  /** The gpu worker that came last. */
   readonly gpu: ProofWorker;
   readonly run: WorkflowHandle;
   startGpu(options?: WorkerOptions): Promise<ProofWorker>;
@@ -63,7 +64,7 @@ export interface Scene extends Place {
   checkpoints(count: number): Promise<void>;
   /** Waits until a stage is at work. */
   stage(name: string): Promise<void>;
-  /** Waits until a failure with one of the codes stands at an activity that is tried again. */
+  /** Waits until a failure with one of the codes stands at an activity that is tried again; throws where the run ends without. */
   failure(codes: readonly string[]): Promise<void>;
   /** Waits until the run's details in the Web UI hold a text. */
   told(text: string): Promise<void>;

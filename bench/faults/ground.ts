@@ -12,7 +12,7 @@ import type { PipelineInput } from '../../contracts/pipeline.ts';
 import type { Fault, Place } from './fault.ts';
 import { inspected } from './invariants.ts';
 import { OwnTemporal } from './own-temporal.ts';
-import { openScene, resultOf, startRun } from './scene.ts';
+import { type OpenScene, openScene, resultOf, startRun } from './scene.ts';
 
 /** What became of a run that was disturbed. */
 export interface Outcome {
@@ -91,41 +91,35 @@ export class Ground {
   /** Disturbs a run, and says what does not hold afterwards. */
   async provoke(fault: Fault): Promise<Outcome> {
     const untouched = await this.untouched();
-    const name = `run-${++this.#runs}`;
-    const bucket = this.installation.bucket(name);
-    const folder = join(this.#folder, name);
-    await mkdir(folder);
-    const closing: (() => Promise<void>)[] = [];
     const { installation, temporal } = this;
+    const name = `run-${++this.#runs}`;
+    const folder = join(this.#folder, name);
+    const closing: (() => Promise<void>)[] = [];
     const place: Place = { installation, temporal, folder, closing: (close) => void closing.push(close) };
-    const began = performance.now();
+    await mkdir(folder);
+    let began = performance.now();
+    const outcome = (violations: readonly string[], retries = 0): Outcome => ({
+      ...{ fault, retries, violations },
+      seconds: (performance.now() - began) / 1000,
+    });
     try {
-      const options = await fault.workers?.(place);
-      const [gpu] = await Promise.all([
-        installation.startWorker('gpu', bucket, options?.gpu),
-        installation.startWorker('io,cpu', bucket, options?.others),
-      ]);
-      const input = await this.#input(bucket);
-      const scene = await openScene({ ...place, bucket, gpu }, this.#run, input);
-      const late = new AbortController();
-      const result = await Promise.race([
-        fault.disturb(scene).then(() => resultOf(scene.latest())),
-        sleep((untouched.seconds + fault.within) * 1000, null, { signal: late.signal }),
-      ]).finally(() => late.abort());
-      const seconds = (performance.now() - began) / 1000;
-      const common = { fault, seconds };
+      const scene = await this.#begin(fault, place, installation.bucket(name));
+      began = performance.now();
+      const ended = fault.disturb(scene).then(() => resultOf(scene.latest()));
+      const result = await within(untouched.seconds + fault.within, ended);
+      const { seconds } = outcome([]);
       if (result === null) {
+        const why = await scene.why();
         await scene.end();
-        return { ...common, retries: 0, violations: [`no end after ${seconds.toFixed(0)} s: ${await scene.why()}`] };
+        return outcome([`no end after ${seconds.toFixed(0)} s: ${why}`]);
       }
       await installation.stopWorkers();
-      const account = await accountOf(result, bucket);
+      const account = await accountOf(result, scene.bucket);
       const runs = scene.runs.map(({ workflowId: id, firstExecutionRunId: run }) => ({ id, run }));
-      const { retries, violations } = await inspected(runs, fault.retries, bucket, installation);
-      return { ...common, retries, violations: [...differences(untouched.account, account), ...violations] };
+      const { retries, violations } = await inspected(runs, fault.retries, scene.bucket, installation);
+      return { ...outcome([...differences(untouched.account, account), ...violations], retries), seconds };
     } catch (error) {
-      const sentence = error instanceof Error ? error.message : String(error);
-      return { fault, seconds: (performance.now() - began) / 1000, retries: 0, violations: [sentence] };
+      return outcome([error instanceof Error ? error.message : String(error)]);
     } finally {
       await installation.stopWorkers();
       for (const close of closing) await close();
@@ -133,7 +127,24 @@ export class Ground {
     }
   }
 
+  /** Starts the workers as the fault wants them, and the run. */
+  async #begin(fault: Fault, place: Place, bucket: ProofBucket): Promise<OpenScene> {
+    const options = await fault.workers?.(place);
+    const [gpu] = await Promise.all([
+      this.installation.startWorker('gpu', bucket, options?.gpu),
+      this.installation.startWorker('io,cpu', bucket, options?.others),
+    ]);
+    return openScene({ ...place, bucket }, gpu, this.#run, await this.#input(bucket));
+  }
+
   async #input(bucket: ProofBucket): Promise<PipelineInput> {
     return pipelineInput(this.#prepared, bucket);
   }
+}
+
+/** Null where it takes longer. */
+async function within<T>(seconds: number, work: Promise<T>): Promise<T | null> {
+  const late = new AbortController();
+  const bound = sleep(seconds * 1000, null, { signal: late.signal });
+  return Promise.race([work, bound]).finally(() => late.abort());
 }

@@ -82,6 +82,9 @@ export function limitReached(limit: Limit, to: number, checkpoint: number, codes
   };
 }
 
+/** Not 0: the system takes that for no limit. */
+const LEAST_BYTES = 4096;
+
 /** F8: the gpu worker gets no more memory while the run trains. It says so and gets some, or ends, and another one comes. */
 export function memoryGone(checkpoint: number): Fault {
   return {
@@ -89,7 +92,7 @@ export function memoryGone(checkpoint: number): Fault {
     ...{ within: TRIES_SECONDS, retries: TRIES, impossible: withoutLimits },
     async disturb({ gpu, checkpoints, failure, startGpu }) {
       await checkpoints(checkpoint);
-      const letOut = await drawIn(gpu.pid, 'data', 0);
+      const letOut = await drawIn(gpu.pid, 'data', LEAST_BYTES);
       await Promise.race([failure(['WORKER_OUT_OF_MEMORY']), gpu.ended]);
       await (gpu.isGone() ? startGpu() : letOut());
     },

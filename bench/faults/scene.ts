@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { WorkflowIdConflictPolicy } from '@temporalio/common';
 import { prepareRun } from '../../cli/config/prepare.ts';
-import type { ProofInstallation } from '../../cli/resume-proof/installation.ts';
+import type { ProofInstallation, ProofWorker } from '../../cli/resume-proof/installation.ts';
 import { pipelineInput } from '../../cli/start-run.ts';
 import { messageOf } from '../../cli/watch/decode.ts';
 import { isOutage } from '../../cli/watch/snapshot.ts';
@@ -54,12 +54,16 @@ export interface OpenScene extends Scene {
 
 /** Starts the run of a scene. */
 export async function openScene(
-  place: Omit<Scene, keyof Methods | 'run'>,
+  place: Omit<Scene, keyof Methods | 'run' | 'gpu'>,
+  first: ProofWorker,
   id: string,
   input: PipelineInput,
 ): Promise<OpenScene> {
   const { installation, bucket } = place;
   const runs = [await startRun(id, input, installation)];
+  const workers = [first];
+  let isOver = false;
+  const untilSo = (ask: () => Promise<boolean>): Promise<void> => asked(ask, () => isOver);
   const latest = (): WorkflowHandle => runs.at(-1)!;
   const failures = () => failuresOf(id, installation);
   return {
@@ -67,11 +71,24 @@ export async function openScene(
     runs,
     latest,
     run: runs[0]!,
-    startGpu: (options) => installation.startWorker('gpu', bucket, options),
+    get gpu() {
+      return workers.at(-1)!;
+    },
+    async startGpu(options) {
+      const gpu = await installation.startWorker('gpu', bucket, options);
+      workers.push(gpu);
+      return gpu;
+    },
     checkpoints: (count) => untilSo(async () => (await chainIn(bucket)).count >= count),
     stage: (name) => untilSo(() => isAtWork(name, latest())),
     failure: (codes) =>
-      untilSo(async () => (await failures()).some((text) => codes.some((code) => text.includes(`[${code}]`)))),
+      untilSo(async () => {
+        if ((await failures()).some((text) => codes.some((code) => text.includes(`[${code}]`)))) return true;
+        const { status } = await latest().describe();
+        if (status.name !== 'RUNNING')
+          throw new Error(`${status.name}, and no attempt failed with ${codes.join(' or ')}`);
+        return false;
+      }),
     fence: async () => (await chainIn(bucket)).fence,
     async again() {
       const run = await startRun(id, input, installation);
@@ -93,6 +110,7 @@ export async function openScene(
     },
     why: async () => (await failures()).join('; ') || 'no attempt has failed',
     async end() {
+      isOver = true;
       for (const run of runs) await run.terminate().catch(() => undefined);
     },
   };
@@ -103,14 +121,15 @@ type Methods = Pick<
   'startGpu' | 'checkpoints' | 'stage' | 'failure' | 'fence' | 'told' | 'again' | 'twin' | 'crowd'
 >;
 
-async function untilSo(ask: () => Promise<boolean>): Promise<void> {
-  // Bounded by the run's own bound. A server that is away says nothing.
+/** Bounded by the run's own bound. A server that is away says nothing. */
+async function asked(ask: () => Promise<boolean>, isOver: () => boolean): Promise<void> {
   while (
     !(await ask().catch((error) => {
       if (!isOutage(error)) throw error;
       return false;
     }))
   ) {
+    if (isOver()) throw new Error('the run was ended');
     await sleep(POLL_MS);
   }
 }
@@ -122,12 +141,12 @@ async function isAtWork(name: string, run: WorkflowHandle): Promise<boolean> {
 
 /** What the Web UI shows of a run and of its fan-out. */
 async function detailsOf(id: string, { client }: ProofInstallation): Promise<string> {
-  const asked = [id, encodeWorkflowId(id)].map(async (workflowId) => {
+  const told = [id, encodeWorkflowId(id)].map(async (workflowId) => {
     const run = client.workflow.getHandle(workflowId);
-    const told = run.query<{ readonly currentDetails?: string }>('__temporal_workflow_metadata');
-    return (await told.catch(() => null))?.currentDetails ?? '';
+    const answer = run.query<{ readonly currentDetails?: string }>('__temporal_workflow_metadata');
+    return (await answer.catch(() => null))?.currentDetails ?? '';
   });
-  return (await Promise.all(asked)).join();
+  return (await Promise.all(told)).join();
 }
 
 /** What the last attempts of activities have failed with that are tried again now, of a run and of its fan-out. */

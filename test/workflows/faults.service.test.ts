@@ -25,8 +25,8 @@ const FAULTS: [claim: string, fault: Fault][] = [
   ['F4: one request to the store in eight goes wrong, in nine ways', troubledStore(S3_FAULTS, 8, SEED, 20)],
   ['F5: a worker that was taken for dead wakes up beside its successor, and changes nothing', zombie(5, 0)],
   [
-    'F7, F8: a worker’s disk is full, then it has no file handles, then no memory',
-    inTurn([fullDisk('size=64m', 'room'), limitReached('nofile', 0, 5, ['WORKER_FILE_HANDLES']), memoryGone(10)]),
+    'F7, F8: a worker’s disk is full, then it has no memory, and then no file handles',
+    inTurn([fullDisk('size=64m', 'room'), memoryGone(5), limitReached('nofile', 0, 10, ['WORKER_FILE_HANDLES'])]),
   ],
 ];
 
