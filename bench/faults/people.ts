@@ -33,10 +33,11 @@ export function cancelled(stage: string): Fault {
 export function startedTwice(stage: string): Fault {
   return {
     ...{ id: 'F9', title: `the run is started twice, and under another id too, in ${stage}` },
-    // Who is fenced out by the other one's training waits a minute for its result.
+    // Two workers, so that both may train at once: who is fenced out waits a minute for the other one's result.
     ...{ within: 180, retries: 4 },
-    async disturb({ run, stage: at, again, twin }) {
+    async disturb({ run, stage: at, again, twin, startGpu }) {
       await at(stage);
+      await startGpu();
       const { firstExecutionRunId } = (await again()) as WorkflowHandleWithFirstExecutionRunId;
       if (firstExecutionRunId !== (run as WorkflowHandleWithFirstExecutionRunId).firstExecutionRunId) {
         throw new Error('a second run was begun under the id of the first');
@@ -46,10 +47,10 @@ export function startedTwice(stage: string): Fault {
   };
 }
 
-/** F11: a run of so many patients has filled the gpu queue when this one begins; it is not to wait for that one's end. */
+/** F11: a run of so many patients fills the gpu queue while this one is at work; it is not to wait for that one's end. */
 export function crowded(patients: number): Fault {
   return {
-    ...{ id: 'F11', title: `a run of ${patients} patients is at work on the same workers` },
+    ...{ id: 'F11', title: `a run of ${patients} patients comes to the same workers` },
     ...{ within: 120, retries: 2 },
     async disturb({ run, crowd }) {
       const big = await crowd(patients);

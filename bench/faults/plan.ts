@@ -4,7 +4,7 @@ import { S3_FAULTS, SILENT_FAULTS } from './fault-proxy.ts';
 import { fillingDisk, fullDisk, limitReached, littleMemory, memoryGone, readOnlyDisk } from './machines.ts';
 import { cancelled, crowded, startedTwice } from './people.ts';
 import { deniedStore, serverAway, troubledStore } from './servers.ts';
-import { blockedLoop, jumpingClock, workerGone, zombie } from './workers.ts';
+import { blockedLoop, jumpingClock, nativeAbort, zombie } from './workers.ts';
 
 /** Numbers in [0, 1) of one fault, by what they decide. */
 type Draw = (what: number) => number;
@@ -40,7 +40,7 @@ const VARIANTS: Readonly<Record<FaultId, readonly Variant[]>> = {
     (draw) => limitReached('fsize', 4096, checkpoint(draw), ['DISK_FULL']),
   ],
   F8: [
-    (draw) => workerGone('SIGABRT', checkpoint(draw)),
+    (draw) => nativeAbort(checkpoint(draw)),
     (draw) => memoryGone(checkpoint(draw)),
     () => littleMemory({ NODE_OPTIONS: '--max-old-space-size=40' }, [], 'a gpu worker of 40 MiB, and one with enough'),
   ],

@@ -4,14 +4,14 @@ import type { Fault } from './fault.ts';
 /** Within this time a lost worker is missed, its successor at work, and its sessions open. */
 const SUCCESSION_SECONDS = 60;
 
-/** F1: the worker is gone in mid training, by a signal of which it cannot tell (F8: native code aborts), and another one comes. */
-export function workerGone(signal: 'SIGKILL' | 'SIGABRT', checkpoint: number): Fault {
+/** F8: native code takes its worker with it in mid training, and another one comes. */
+export function nativeAbort(checkpoint: number): Fault {
   return {
-    ...{ id: 'F8', title: `the gpu worker ends with ${signal} at checkpoint ${checkpoint}` },
+    ...{ id: 'F8', title: `native code of the gpu worker aborts at checkpoint ${checkpoint}` },
     ...{ within: SUCCESSION_SECONDS, retries: 2 },
     async disturb({ gpu, checkpoints, startGpu }) {
       await checkpoints(checkpoint);
-      process.kill(gpu.pid, signal);
+      process.kill(gpu.pid, 'SIGABRT');
       await startGpu();
     },
   };
