@@ -22,7 +22,7 @@ const SEED = 20261125;
 
 const FAULTS: [claim: string, fault: Fault][] = [
   ['F3: the Temporal server is killed in mid training and comes back on its database', serverAway(3, 5)],
-  ['F4: one request to the store in eight goes wrong, in nine ways', troubledStore(S3_FAULTS, 8, SEED, 20)],
+  ['F4: one request to the store in twelve goes wrong, in nine ways', troubledStore(S3_FAULTS, 12, SEED, 20)],
   ['F5: a worker that was taken for dead wakes up beside its successor, and changes nothing', zombie(5, 0)],
   [
     'F7, F8: a worker’s disk is full, then it has no memory, and then no file handles',
