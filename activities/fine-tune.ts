@@ -20,6 +20,7 @@ import { epochsInChain, openCheckpointChain } from './checkpoint-chain.ts';
 import type { ActivityDeps } from './deps.ts';
 import { encodedDigests } from './encoded.ts';
 import { modelDigests } from './models.ts';
+import { type Moves, whileMoving } from './moves.ts';
 import { boxSetting } from './predictor.ts';
 import type { Sessions } from './sessions.ts';
 import { type TrainingEmbeddings, withTrainingEmbeddings } from './training-embeddings.ts';
@@ -48,7 +49,9 @@ export const createFineTune = (deps: ActivityDeps, sessions: Sessions) =>
       compute: async () => {
         await sessions.release();
         return withTrainingEmbeddings(deps, (embeddings) =>
-          train(input, { key: chain, until, branch }, embeddings, deps, sessions, attempt),
+          whileMoving(attempt, (moves) =>
+            train(input, { key: chain, until, branch }, embeddings, deps, sessions, attempt, moves),
+          ),
         );
       },
     });
@@ -92,6 +95,7 @@ async function train(
   deps: ActivityDeps,
   sessions: Sessions,
   attempt: Attempt,
+  moves: Moves,
 ): Promise<Result> {
   const { artifacts } = deps;
   const { signal } = attempt;
@@ -105,7 +109,7 @@ async function train(
   embeddings.fetchAhead();
   // Not before: another run may be at this training too, and is fenced out from here on.
   const chain = await openCheckpointChain(deps, key, until);
-  const progress = openProgress(attempt, deps);
+  const progress = openProgress(attempt, deps, moves);
   let checkpoint = chain.last?.checkpoint ?? branch;
   const resume = chain.last?.bytes ?? (branch && (await artifacts.get(branch)));
   const trained = await fineTune({
@@ -120,6 +124,7 @@ async function train(
     // Also when the signal has aborted: what this attempt leaves behind, the next one goes on from. The fence keeps order.
     onCheckpoint: async (bytes, step, epochs) => {
       checkpoint = await chain.commit(step, bytes, epochs);
+      moves.made();
     },
   });
   progress.end();
@@ -158,7 +163,7 @@ async function slicesOf(
 /** Signals make history, so the workflow hears of an epoch only so often, and of the end; heartbeats carry every step. */
 const TELL_EVERY_MS = 5_000;
 
-function openProgress({ report, tell, run }: Attempt, { observer }: ActivityDeps) {
+function openProgress({ report, tell, run }: Attempt, { observer }: ActivityDeps, moves: Moves) {
   let toldAt = Number.NEGATIVE_INFINITY;
   let told: FineTuneProgress | null = null;
   let last: FineTuneProgress | null = null;
@@ -169,7 +174,7 @@ function openProgress({ report, tell, run }: Attempt, { observer }: ActivityDeps
   return {
     show(progress: FineTuneProgress): void {
       last = progress;
-      report(progress);
+      report({ ...progress, movedAt: moves.movedAt } satisfies FineTuneProgress);
       observer?.trained(run, progress);
       if (progress.epoch !== told?.epoch && performance.now() - toldAt >= TELL_EVERY_MS) say(progress);
     },

@@ -15,6 +15,8 @@ export const MESSAGES = {
   fineTuneProgress: 'fineTuneProgress',
   /** Signal from a run to the workflow that has started it: its training begins, or has ended (`TrainingNews`). */
   training: 'training',
+  /** Signal from an activity that is tried again and again (`Trouble`). */
+  trouble: 'trouble',
   /** Updates of a pipeline, a retraining and a cross-validation, which answer with `ControlState` or a refusal, and signals of the same names. */
   pause: 'pause',
   resume: 'resume',

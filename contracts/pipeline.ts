@@ -149,6 +149,14 @@ export interface TrainingNews {
   readonly run: string;
   readonly phase: TrainingPhase;
 }
+/** An activity that is tried again and again, as its attempts tell the workflow. */
+export interface Trouble {
+  readonly activity: string;
+  /** The attempt that begins, or is about to. */
+  readonly attempt: number;
+  /** Why the one before it has failed; null where it has not said so. */
+  readonly sentence: string | null;
+}
 export const Progress = z.strictObject({
   stages: z.array(StageProgress),
   metrics: Metrics.nullable(),

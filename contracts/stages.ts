@@ -237,6 +237,8 @@ export const FineTuneProgress = z.strictObject({
   valDice: z.number().nullable(),
   secondsLeft: z.number().nullable(),
   checkpoint: ArtifactRef.nullable(),
+  /** The attempt that kept a checkpoint last; in heartbeats only. */
+  movedAt: z.int().positive().optional(),
 });
 export type FineTuneProgress = z.infer<typeof FineTuneProgress>;
 export const FineTuneResult = z.strictObject({

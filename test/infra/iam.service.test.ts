@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { type FaultProxy, type FaultyRequest, startFaultProxy } from '../../bench/faults/fault-proxy.ts';
 import { Champion } from '../../contracts/stages.ts';
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import { planGc } from '../../lib/artifacts/gc.ts';
@@ -8,7 +9,6 @@ import { S3Store } from '../../lib/artifacts/s3-store.ts';
 import { phantomFiles } from '../../lib/dataset/phantom.ts';
 import { isFault } from '../../lib/fault.ts';
 import { withoutTools } from '../helpers/dev-servers.ts';
-import { type FaultProxy, type FaultyRequest, startFaultProxy } from '../helpers/fault-proxy.ts';
 import { type Bucket, Installation, signingIn, smallRun } from '../helpers/installation.ts';
 import { type Asked, applies, grantsOf, matches, type Policy } from '../helpers/policy.ts';
 import { readRepositoryFile } from '../helpers/source-tree.ts';

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -187,5 +188,17 @@ describe('the log', () => {
       frames: ['    at f'],
     });
     assert.match(textOfLine(line), /^03:04:05\.678 WARN {2}\[gpu\] m\n {4}at f\n$/);
+  });
+
+  it('is lost where its disk has no room, and the worker works on', () => {
+    const use = `import { openLog } from '${new URL('../../workers/log.ts', import.meta.url)}';
+      const log = openLog({ logLevel: 'info', logFile: process.argv[1], logForm: 'json' }, ['gpu']);
+      for (let line = 0; line < 500; line++) log.info({}, 'a line of the log');
+      setTimeout(() => console.log('alive'), 10);`;
+    // A bound on the size of files, of 4 KiB: writing beyond it fails as it does on a full disk.
+    const command = 'ulimit -f 8; exec "$0" --import tsx --input-type=module -e "$1" "$2"';
+    const args = ['-c', command, process.execPath, use, join(folder, 'full.log')];
+    const { stdout, stderr } = spawnSync('sh', args, { encoding: 'utf8' });
+    assert.deepEqual([stdout, stderr], ['alive\n', '']);
   });
 });
