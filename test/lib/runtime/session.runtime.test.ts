@@ -71,6 +71,27 @@ test('a run that fails rejects, and the session goes on', async () => {
   await session.close();
 });
 
+test('sessions open in threads that were prepared for them, and go on to start their own', async () => {
+  let started = 0;
+  const count = () => {
+    started += 1;
+  };
+  process.on('worker', count);
+  const model = emitModel({ y: mul(input('x', 'float32', [1]), 2) });
+  prepareSessions(2);
+  prepareSessions(2);
+  const opened: Session[] = [];
+  for (const threads of [2, 2, 3]) {
+    const session = await Session.open(model, { threads: 1 });
+    opened.push(session);
+    const { y } = await session.run({ x: float32(Float32Array.of(3), [1]) });
+    assert.deepEqual([...(y!.data as Float32Array)], [6]);
+    assert.equal(started, threads);
+  }
+  process.off('worker', count);
+  for (const session of opened) await session.close();
+});
+
 test('bytes that are no model are refused at opening', async () => {
   await assert.rejects(Session.open(new TextEncoder().encode('not a model'), { threads: 1 }));
 });
@@ -118,27 +139,6 @@ test('constants that lie beside the model are read from there, and the file is g
   const { y } = await session.run({ x: float32(new Float32Array(200).fill(3), [1, 200]) });
   await session.close();
   assert.ok((y!.data as Float32Array).every((value) => value === 6));
-});
-
-test('sessions open in threads that were prepared for them, and go on to start their own', async () => {
-  let started = 0;
-  const count = () => {
-    started += 1;
-  };
-  process.on('worker', count);
-  const model = emitModel({ y: mul(input('x', 'float32', [1]), 2) });
-  prepareSessions(2);
-  prepareSessions(2);
-  const opened: Session[] = [];
-  for (const threads of [2, 2, 3]) {
-    const session = await Session.open(model, { threads: 1 });
-    opened.push(session);
-    const { y } = await session.run({ x: float32(Float32Array.of(3), [1]) });
-    assert.deepEqual([...(y!.data as Float32Array)], [6]);
-    assert.equal(started, threads);
-  }
-  process.off('worker', count);
-  for (const session of opened) await session.close();
 });
 
 test('an opening is given up as soon as its signal aborts, wherever it is, and the next one follows it', async () => {

@@ -17,7 +17,7 @@ describe('what is made ahead', () => {
       assert.equal(await ahead.next(), at);
       // Whoever took it has its turn first.
       assert.equal(made.at(-1), at);
-      await setTimeout(5);
+      await setImmediate();
       assert.equal(made.at(-1), Math.min(at + 1, 4));
     }
     assert.deepEqual(made, [2, 3, 4]);
@@ -26,13 +26,13 @@ describe('what is made ahead', () => {
 
   it('is waited for only as long as the step before it was shorter', async () => {
     const waits: number[] = [];
-    const slow = async (at: number) => setTimeout(40, at);
+    const slow = async (at: number) => setTimeout(100, at);
     const ahead = new Ahead(slow, 0, 3, (seconds) => waits.push(1000 * seconds));
     await ahead.next();
-    await setTimeout(80);
+    await setTimeout(200);
     await ahead.next();
     await ahead.next();
-    assert.ok(waits[0]! > 30 && waits[1]! < 20 && waits[2]! > 30, `${waits}`);
+    assert.ok(waits[0]! > 80 && waits[1]! < 60 && waits[2]! > 80, `${waits}`);
   });
 
   it('is waited for no longer when the signal aborts, and is still the next', async () => {
@@ -58,7 +58,7 @@ describe('what is made ahead', () => {
 
   it('tells of a failure whoever takes it, and nobody else', async () => {
     const ahead = new Ahead(async () => Promise.reject(new Error('gone')), 0, 1);
-    await setTimeout(5);
+    await setImmediate();
     await assert.rejects(ahead.next(), /gone/);
   });
 });
