@@ -1,7 +1,8 @@
 import { Context } from '@temporalio/activity';
 import type { z } from 'zod';
 import { ArtifactRef, PatientKey } from '../contracts/artifact.ts';
-import { HEARTBEAT, runOf } from '../contracts/messages.ts';
+import { HEARTBEAT, MESSAGES, runOf } from '../contracts/messages.ts';
+import type { Trouble } from '../contracts/pipeline.ts';
 import type { Maker } from '../lib/artifacts/manifest.ts';
 import { isFault } from '../lib/fault.ts';
 import { framesOf } from './error-text.ts';
@@ -15,6 +16,8 @@ export interface Attempt {
   readonly number: number;
   /** For whom a memo's work is done, and whether it is to be done again. */
   readonly by: Maker;
+  /** What the attempt before this one has reported last; whoever reads it checks it. */
+  readonly before: unknown;
   /** Id of the workflow that wants the work; empty where none does. */
   readonly run: string;
   /** What the next heartbeats carry: a pointer and figures, never data. */
@@ -43,10 +46,17 @@ export function activity<I extends z.ZodType, R>(
     const context = Context.current();
     let details: unknown;
     const beat = setInterval(() => context.heartbeat(details), HEARTBEAT.everyMs);
+    const { attempt: number, activityType } = context.info;
+    const warn = (ofAttempt: number, sentence: string | null): void => {
+      const trouble: Trouble = { activity: activityType, attempt: ofAttempt, sentence };
+      if (isWorthTelling(ofAttempt)) tell(context, MESSAGES.trouble, trouble);
+    };
+    warn(number, null);
     const attempt: Attempt = {
       signal: context.cancellationSignal,
-      number: context.info.attempt,
+      number,
       by: { run: runOf(context.info.workflowExecution?.workflowId ?? ''), ...(token !== undefined && { token }) },
+      before: context.info.heartbeatDetails,
       run: context.info.workflowExecution?.workflowId ?? '',
       report: (value) => {
         details = value;
@@ -58,7 +68,10 @@ export function activity<I extends z.ZodType, R>(
     } catch (error) {
       // A cancelled stage ends in many ways (aborted requests, ended threads); all of them are the cancellation.
       if (attempt.signal.aborted) throw toFailure(attempt.signal.reason);
-      const failure = toFailure(error, subjectOf(raw), attempt.number);
+      const failure = toFailure(error, subjectOf(raw), number);
+      if (!('nonRetryable' in failure && failure.nonRetryable)) warn(number + 1, failure.message);
+      // The next attempt is to know what this one has reported between two heartbeats.
+      if (details !== undefined) context.heartbeat(details);
       // Whoever mends it needs to know where it was: the failure has no stack.
       if (!isFault(error)) context.log.warn('not a fault of the input', { frames: framesOf(error) });
       throw failure;
@@ -68,12 +81,14 @@ export function activity<I extends z.ZodType, R>(
   };
 }
 
+/** The 3rd, 6th, 12th, … attempt: what mends itself is not worth a signal, and signals make history. */
+const isWorthTelling = (attempt: number): boolean => attempt >= 3 && Number.isInteger(Math.log2(attempt / 3));
+
 function tell(context: Context, signal: string, value: unknown): void {
   const workflow = context.info.workflowExecution;
   if (!workflow) return;
-  context.client.workflow
-    .getHandle(workflow.workflowId, workflow.runId)
-    .signal(signal, value)
+  Promise.resolve()
+    .then(() => context.client.workflow.getHandle(workflow.workflowId, workflow.runId).signal(signal, value))
     .catch((error: unknown) => context.log.debug('the workflow was not told', { signal, error }));
 }
 

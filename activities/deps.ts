@@ -24,6 +24,8 @@ export interface ActivityDeps {
   readonly patientKey: string | null;
   /** Threads of a model session. */
   readonly threads: number;
+  /** How many bytes of a training's embeddings stay in memory, and who hears of trouble with the disk for the others. */
+  readonly embeddings?: { readonly memoryBytes: number; readonly onTrouble?: (error: unknown) => void };
   /** Whoever counts the work; nobody by default. */
   readonly observer?: WorkObserver | undefined;
   /** The worker's own devices, one activity at a time on each; without any, the run's `device` is taken as it stands. */
@@ -34,6 +36,8 @@ export interface ActivityDeps {
 export interface WorkObserver {
   /** The image encoder has embedded some slices. */
   encoded(slices: number): void;
+  /** A training has waited so long for the data of a pass. */
+  waited(seconds: number): void;
   /** A training has made a step: passes over a batch so far, the epoch's mean loss, the last validation Dice. */
   trained(run: string, step: { step: number; trainLoss: number | null; valDice: number | null }): void;
 }

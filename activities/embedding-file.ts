@@ -1,6 +1,6 @@
-import { mkdtemp, open, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withWorkFolder } from '../lib/runtime/work-folder.ts';
 
 /** Embeddings of a scan, float16 bits of one size each, in the order of its rows. */
 export interface EmbeddingFile {
@@ -9,9 +9,8 @@ export interface EmbeddingFile {
 }
 
 /** Keeps embeddings on disk for as long as `use` takes: those of a scan's thousand slices are 2 GB. */
-export async function withEmbeddingFile<T>(size: number, use: (file: EmbeddingFile) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'samflow-embeddings-'));
-  try {
+export function withEmbeddingFile<T>(size: number, use: (file: EmbeddingFile) => Promise<T>): Promise<T> {
+  return withWorkFolder(async (folder) => {
     const handle = await open(join(folder, 'embeddings'), 'w+');
     try {
       return await use({
@@ -31,7 +30,5 @@ export async function withEmbeddingFile<T>(size: number, use: (file: EmbeddingFi
     } finally {
       await handle.close();
     }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }

@@ -37,7 +37,7 @@ export const createEncodeShard = ({ artifacts }: ActivityDeps, sessions: Session
       signal,
       by,
       compute: async () => {
-        const encoder = await sessions.encoder(model);
+        const encoder = await sessions.encoder(model, signal);
         const rows = await encodeStacks(encoder, runs, signal);
         const data = new Uint16Array(rows.length * rows[0]!.length);
         for (const [at, row] of rows.entries()) data.set(row, at * row.length);

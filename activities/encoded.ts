@@ -24,7 +24,10 @@ export async function readEmbeddings(artifacts: ArtifactStore, { shards }: Encod
 }
 
 /** The shards themselves, also those that stand on lists in the store. */
-async function* shardsIn(artifacts: ArtifactStore, pieces: readonly EmbeddingPiece[]): AsyncGenerator<EmbeddingPiece> {
+export async function* shardsIn(
+  artifacts: ArtifactStore,
+  pieces: readonly EmbeddingPiece[],
+): AsyncGenerator<EmbeddingPiece> {
   for (const piece of pieces) {
     if (piece.embeddings.kind === EMBEDDING_INDEX) yield* await artifacts.getJson(piece.embeddings, EmbeddingIndex);
     else yield piece;

@@ -1,5 +1,6 @@
 import type { PostProcessConfig } from '../contracts/config.ts';
 import { EvaluateInput, EvaluateResult, type Evaluation } from '../contracts/stages.ts';
+import { isJittered } from '../lib/dataset/prompts.ts';
 import { sampleNote } from '../lib/metrics/compare.ts';
 import { activity } from './activity.ts';
 import { choosePostProcess } from './choose-post-process.ts';
@@ -79,9 +80,6 @@ async function evaluate(
   const predictions = patients.map((patient) => patient.predictions);
   return { evaluation: stored, predictions, ...overlaps, ...jittered, summaries, postProcess: postProcess.rule };
 }
-
-const isJittered = ({ kind, jitter, jitterPixels }: EvaluateInput['prompts']): boolean =>
-  kind !== 'points' && jitter > 0 && jitterPixels > 0;
 
 async function evaluatePatient(
   patient: EvaluatedPatient,

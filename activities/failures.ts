@@ -3,6 +3,7 @@ import type { FailureDetails } from '../contracts/failure.ts';
 import { FAILURES } from '../contracts/failure-codes.ts';
 import { type Fault, isFault } from '../lib/fault.ts';
 import { reasonOf, sentenceOf, withBaseNames } from './error-text.ts';
+import { machineFault } from './machine-faults.ts';
 
 /**
  * The one place that says which failures are worth another attempt.
@@ -19,6 +20,10 @@ const RETRYABLE_FAULTS: ReadonlySet<string> = new Set([
   'HUB_UNREACHABLE',
   'MODEL_FILE_CHANGED',
   'ARTIFACT_CHANGED',
+  'DISK_FULL',
+  'DISK_DENIED',
+  'WORKER_FILE_HANDLES',
+  'WORKER_OUT_OF_MEMORY',
 ]);
 
 /** Errors of the language: a bug. `fetch` reports a broken network as a TypeError too, but that one has a cause. */
@@ -44,7 +49,8 @@ export function toFailure(
 
 function classify(error: unknown, subject: FailureSubject, attempt: number): ApplicationFailure | CancelledFailure {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
-  if (isFault(error)) return fromFault(error, subject);
+  const fault = machineFault(error) ?? (isFault(error) ? error : null);
+  if (fault) return fromFault(fault, subject);
   if (error instanceof FencedOut) {
     return failureOf(error.message, FAILURES.fenced, { nextRetryDelay: patienceAfter(attempt) });
   }

@@ -18,10 +18,12 @@ import { type Attempt, activity } from './activity.ts';
 import { branchCheckpoint } from './branch.ts';
 import { epochsInChain, openCheckpointChain } from './checkpoint-chain.ts';
 import type { ActivityDeps } from './deps.ts';
-import { encodedDigests, readEmbeddings } from './encoded.ts';
+import { encodedDigests } from './encoded.ts';
 import { modelDigests } from './models.ts';
+import { type Moves, whileMoving } from './moves.ts';
 import { boxSetting } from './predictor.ts';
 import type { Sessions } from './sessions.ts';
+import { type TrainingEmbeddings, withTrainingEmbeddings } from './training-embeddings.ts';
 
 const VERSION = 5;
 const Result = FineTuneResult.omit({ reused: true, seconds: true });
@@ -46,7 +48,11 @@ export const createFineTune = (deps: ActivityDeps, sessions: Sessions) =>
       by: attempt.by,
       compute: async () => {
         await sessions.release();
-        return train(input, { key: chain, until, branch }, deps, sessions, attempt);
+        return withTrainingEmbeddings(deps, (embeddings) =>
+          whileMoving(attempt, (moves) =>
+            train(input, { key: chain, until, branch }, embeddings, deps, sessions, attempt, moves),
+          ),
+        );
       },
     });
     return { ...value, ...outcome };
@@ -85,34 +91,40 @@ const branched = ({ parameters, ...rest }: MemoIdentity, epoch: number, { sha256
 async function train(
   { model, train, val, prompts, training }: Input,
   { key, until, branch }: { readonly key: string; readonly until: number; readonly branch: ArtifactRef | null },
+  embeddings: TrainingEmbeddings,
   deps: ActivityDeps,
   sessions: Sessions,
   attempt: Attempt,
+  moves: Moves,
 ): Promise<Result> {
   const { artifacts } = deps;
   const { signal } = attempt;
   const from = imageInput(training.train);
-  const data = {
-    model: await sessions.models.open(model, from === 'embeddings' ? 'decoder' : 'whole'),
-    train: await slicesOf(train, from, prompts, deps, signal),
-    val: await slicesOf(val, from, prompts, deps, signal),
-  };
+  const slices = (of: readonly EncodedPatient[]) =>
+    slicesOf(of, from === 'embeddings' ? embeddings : null, prompts, deps, signal);
+  const opening = sessions.models.open(model, from === 'embeddings' ? 'decoder' : 'whole');
+  // Heard of below: patients are read meanwhile, one at a time.
+  opening.catch(() => undefined);
+  const data = { train: await slices(train), val: await slices(val), model: await opening };
+  embeddings.fetchAhead();
   // Not before: another run may be at this training too, and is fenced out from here on.
   const chain = await openCheckpointChain(deps, key, until);
-  const progress = openProgress(attempt, deps);
+  const progress = openProgress(attempt, deps, moves);
   let checkpoint = chain.last?.checkpoint ?? branch;
   const resume = chain.last?.bytes ?? (branch && (await artifacts.get(branch)));
   const trained = await fineTune({
     ...data,
     settings: { ...training, ...drawingOf(prompts) },
     until,
-    session: sessions.options(model),
+    session: sessions.options(model, signal),
     ...(resume && { resume }),
     signal,
     onStatus: (status) => progress.show({ ...status, checkpoint }),
+    onWait: (seconds) => deps.observer?.waited(seconds),
     // Also when the signal has aborted: what this attempt leaves behind, the next one goes on from. The fence keeps order.
     onCheckpoint: async (bytes, step, epochs) => {
       checkpoint = await chain.commit(step, bytes, epochs);
+      moves.made();
     },
   });
   progress.end();
@@ -127,28 +139,31 @@ async function train(
 /** Every slice with its objects, and with its embedding or, where the encoder learns, its pixels. */
 async function slicesOf(
   patients: readonly EncodedPatient[],
-  from: ReturnType<typeof imageInput>,
+  embeddings: TrainingEmbeddings | null,
   setting: Input['prompts'],
   { artifacts, compute }: ActivityDeps,
   signal: AbortSignal,
 ): Promise<TrainingSlice[]> {
-  const slices: TrainingSlice[] = [];
+  const found: TrainingSlice[] = [];
   for (const patient of patients) {
-    // What is given to a task moves to its thread; the pixels are read again.
-    const rows = await compute.run('prompts', { slices: await artifacts.get(patient.slices), setting }, signal);
-    const embeddings = from === 'embeddings' ? await readEmbeddings(artifacts, patient) : null;
-    for (const { row, pixels, stack } of slicesIn(decodeSlices(await artifacts.get(patient.slices)))) {
-      const objects = rows[row]!.map(({ box, componentMask: mask }) => ({ box, mask }));
-      slices.push({ image: embeddings?.[row] ?? pixels, height: stack.height, width: stack.width, objects });
+    const own = await embeddings?.of(patient);
+    const { objects, slices } = await compute.run(
+      'objects',
+      { slices: await artifacts.get(patient.slices), setting },
+      signal,
+    );
+    for (const { row, pixels, stack } of slicesIn(decodeSlices(slices))) {
+      const { height, width } = stack;
+      found.push({ image: own?.[row] ?? pixels, height, width, objects: objects[row]! });
     }
   }
-  return slices;
+  return found;
 }
 
 /** Signals make history, so the workflow hears of an epoch only so often, and of the end; heartbeats carry every step. */
 const TELL_EVERY_MS = 5_000;
 
-function openProgress({ report, tell, run }: Attempt, { observer }: ActivityDeps) {
+function openProgress({ report, tell, run }: Attempt, { observer }: ActivityDeps, moves: Moves) {
   let toldAt = Number.NEGATIVE_INFINITY;
   let told: FineTuneProgress | null = null;
   let last: FineTuneProgress | null = null;
@@ -159,7 +174,7 @@ function openProgress({ report, tell, run }: Attempt, { observer }: ActivityDeps
   return {
     show(progress: FineTuneProgress): void {
       last = progress;
-      report(progress);
+      report({ ...progress, movedAt: moves.movedAt } satisfies FineTuneProgress);
       observer?.trained(run, progress);
       if (progress.epoch !== told?.epoch && performance.now() - toldAt >= TELL_EVERY_MS) say(progress);
     },

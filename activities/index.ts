@@ -12,7 +12,7 @@ import { createIndexEmbeddings } from './index-embeddings.ts';
 import { createInfer } from './infer.ts';
 import { createPackage } from './package.ts';
 import { createPool } from './pool.ts';
-import { createPromote, createReadChampion, createRecordRun } from './registry.ts';
+import { createPromote, createPropose, createReadChampion, createRecordRun } from './registry.ts';
 import { createReport } from './report.ts';
 import { Sessions } from './sessions.ts';
 import { createSlice } from './slice.ts';
@@ -38,6 +38,7 @@ export function createActivities(deps: ActivityDeps) {
     recordRun: createRecordRun(deps),
     readChampion: createReadChampion(deps),
     promote: createPromote(deps),
+    propose: createPropose(deps),
   };
 }
 

@@ -119,7 +119,11 @@ export class Predictor {
     if (open) return open;
     const sam =
       which === 'fineTuned' ? (await this.#tuned()).model : await this.#sessions.models.open(model, 'decoder');
-    const decoder = await MaskDecoder.open(sam, this.#sessions.options(model), promptShape(this.#input.prompts));
+    const decoder = await MaskDecoder.open(
+      sam,
+      this.#sessions.options(model, this.#attempt.signal),
+      promptShape(this.#input.prompts),
+    );
     this.#decoders.set(which, decoder);
     return decoder;
   }
@@ -140,7 +144,7 @@ export class Predictor {
     const { model, weights } = this.#input;
     if (!own && patient.shards.length > 0) return readEmbeddings(this.#deps.artifacts, patient);
     const tuned = own ? { ...(await this.#tuned()), weights } : undefined;
-    const encoder = await this.#sessions.encoder(model, tuned);
+    const encoder = await this.#sessions.encoder(model, this.#attempt.signal, tuned);
     const stacks = decodeSlices(await this.#deps.artifacts.get(patient.slices));
     return encodeStacks(encoder, stacks, this.#attempt.signal);
   }

@@ -38,9 +38,11 @@ export async function segmentScan(
   { sessions, artifacts }: { readonly sessions: Sessions; readonly artifacts: ArtifactStore },
   attempt: Attempt,
 ): Promise<Segmented> {
+  const { signal } = attempt;
   const tuned = await sessions.tuned(model.model, model.weights);
-  const encoder = await sessions.encoder(model.model, { ...tuned, weights: model.weights });
-  const options = sessions.options(model.model);
+  signal.throwIfAborted();
+  const encoder = await sessions.encoder(model.model, signal, { ...tuned, weights: model.weights });
+  const options = sessions.options(model.model, signal);
   const open: { close(): Promise<void> }[] = [];
   try {
     const decoder = await MaskDecoder.open(tuned.model, options, promptShape(model.prompts));

@@ -50,11 +50,14 @@ export class Sessions {
     this.#device = device;
   }
 
-  /** How sessions of a model are opened on this worker. */
-  options({ device = 'cpu' }: Pick<ModelRef, 'device'>): Pick<SessionOptions, 'threads' | 'device'> {
+  /** How sessions of a model are opened on this worker, and until when. */
+  options(
+    { device = 'cpu' }: Pick<ModelRef, 'device'>,
+    signal: AbortSignal,
+  ): Pick<SessionOptions, 'threads' | 'device' | 'signal'> {
     const own = this.#device;
     const isOfKind = own?.split(':')[0] === device.split(':')[0];
-    return { threads: this.#threads, device: own && isOfKind ? own : (device as Device) };
+    return { threads: this.#threads, device: own && isOfKind ? own : (device as Device), signal };
   }
 
   async tuned(ref: ModelRef, weights: ArtifactRef): Promise<TunedModel> {
@@ -65,14 +68,18 @@ export class Sessions {
   }
 
   /** The encoder of a model, or of one that was tuned from it to these weights. */
-  async encoder(ref: ModelRef, tuned?: TunedModel & { weights: ArtifactRef }): Promise<BorrowedEncoder> {
+  async encoder(
+    ref: ModelRef,
+    signal: AbortSignal,
+    tuned?: TunedModel & { weights: ArtifactRef },
+  ): Promise<BorrowedEncoder> {
     const own = tuned?.hasOwnEncoder ? tuned : null;
     const key = [...modelDigests(ref), ...(own ? [own.weights.sha256] : [])].join('/');
     if (this.#open?.key !== key) {
       await this.release();
       const open = async () => {
         const model = own?.model ?? (await this.models.open(ref));
-        return ImageEncoder.open(model, { ...this.options(ref), precision: ref.precision ?? 'auto' });
+        return ImageEncoder.open(model, { ...this.options(ref, signal), precision: ref.precision ?? 'auto' });
       };
       const encoder = open();
       this.#open = { key, encoder };

@@ -2,14 +2,9 @@ import type { Structure } from '../contracts/stages.ts';
 import { automaticBoxes, type BoxPrior, priorsOf } from '../lib/dataset/automatic-prompts.ts';
 import { fuseLabels, fuseProbabilities } from '../lib/dataset/fuse-planes.ts';
 import { labelsPresent } from '../lib/dataset/labels-present.ts';
+import { packMask } from '../lib/dataset/packed-mask.ts';
 import { drawPoints, type PointSetting, pointsOfBox } from '../lib/dataset/points.ts';
-import {
-  type BoxSetting,
-  boxesOf,
-  type LabelledBox,
-  type Prompt,
-  type PromptsSetting,
-} from '../lib/dataset/prompts.ts';
+import { type BoxSetting, boxesOf, type LabelledBox, type PromptsSetting } from '../lib/dataset/prompts.ts';
 import { random } from '../lib/dataset/random.ts';
 import {
   type SliceAxis,
@@ -22,9 +17,8 @@ import {
 import { decodeSlices, encodeSlices } from '../lib/dataset/slices-record.ts';
 import { decodeVolume, encodeVolume, type PatientFiles, readPatientVolume } from '../lib/dataset/volume-record.ts';
 import type { CrossValidationData } from '../lib/report/cross-validation-data.ts';
-import { renderCrossValidation } from '../lib/report/render-cross-validation.ts';
-import { renderReport } from '../lib/report/render-report.ts';
 import type { ReportData } from '../lib/report/report-data.ts';
+import type { TrainingObject } from '../lib/training/samples.ts';
 import { cleanMask, type PostProcess } from '../lib/volume/clean-mask.ts';
 import { writeMaskOnNativeGrid, writeProbabilityOnNativeGrid } from '../lib/volume/nifti-write.ts';
 import { voxelDigest } from '../lib/volume/voxel-digest.ts';
@@ -47,7 +41,7 @@ export const tasks = {
   convert,
   slice,
   digests,
-  prompts,
+  objects,
   boxes,
   priors,
   plan,
@@ -92,11 +86,15 @@ function digests({ slices }: { slices: Uint8Array }) {
   return sliceDigests(decodeSlices(slices));
 }
 
-/** Prompts from the truth, row by row. */
-function prompts({ slices, setting }: { slices: Uint8Array; setting: BoxSetting }): Prompt[][] {
-  return slicesOf(decodeSlices(slices)).map(({ mask, stack: { height, width } }) =>
-    boxesOf(mask, height, width, setting),
+/** Objects of the truth, row by row, and the slices back: what is given to a task moves to its thread. */
+function objects({ slices, setting }: { slices: Uint8Array; setting: BoxSetting }): {
+  objects: TrainingObject[][];
+  slices: Uint8Array;
+} {
+  const objects = slicesOf(decodeSlices(slices)).map(({ mask, stack: { height, width } }) =>
+    boxesOf(mask, height, width, setting).map(({ box, componentMask }) => ({ box, mask: packMask(componentMask) })),
   );
+  return { objects, slices };
 }
 
 /** The same without the objects' masks, with each slice's place and size. */
@@ -191,11 +189,14 @@ function mask(o: {
 const namesOf = (structures: readonly Structure[]) =>
   structures.map(({ name, label }) => ({ name, label: label ?? 1 }));
 
-function report(data: ReportData): Uint8Array {
+// The charts' library is loaded where a report is made: it takes two seconds of every thread's start.
+async function report(data: ReportData): Promise<Uint8Array> {
+  const { renderReport } = await import('../lib/report/render-report.ts');
   return new TextEncoder().encode(renderReport(data));
 }
 
-function crossValidationReport(data: CrossValidationData): Uint8Array {
+async function crossValidationReport(data: CrossValidationData): Promise<Uint8Array> {
+  const { renderCrossValidation } = await import('../lib/report/render-cross-validation.ts');
   return new TextEncoder().encode(renderCrossValidation(data));
 }
 

@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ProofInstallation } from '../cli/resume-proof/installation.ts';
 import { againRows } from './durable/again.ts';
+import { dataWaitRows } from './durable/data-wait.ts';
 import { killRows } from './durable/kill.ts';
 import { storeRows } from './durable/store.ts';
 import type { BenchRow } from './row.ts';
@@ -11,7 +12,7 @@ import type { BenchRow } from './row.ts';
 /** Servers that were installed for this checkout are used; nothing else of its state is. */
 const TOOLS = fileURLToPath(new URL('../.samflow/bin', import.meta.url));
 
-const ROWS = { store: storeRows, again: againRows, kill: killRows };
+const ROWS = { store: storeRows, again: againRows, kill: killRows, 'data-wait': dataWaitRows };
 export type DurableRow = keyof typeof ROWS;
 export const DURABLE_ROWS = Object.keys(ROWS) as DurableRow[];
 

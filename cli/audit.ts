@@ -1,5 +1,6 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Deletion } from '../contracts/deletion.ts';
+import type { Champion } from '../contracts/stages.ts';
 
 /** Something that somebody had a workflow do. */
 export interface AuditLine {
@@ -8,7 +9,7 @@ export interface AuditLine {
   readonly workflow: string;
   readonly run: string;
   readonly type: string;
-  /** `start`, `cancel`, `terminate`, `signal NAME` or `update NAME`. */
+  /** `start`, `cancel`, `terminate`, `signal NAME` or `update NAME`; of a model `promote NAME`. */
   readonly action: string;
   /** As the client named itself: the CLI by account and machine. Not proven; the server's own log has who was authenticated. */
   readonly identity: string;
@@ -38,6 +39,18 @@ export function auditOf(
     return done ? [{ time: timeOf(event), ...workflow, ...done }] : [];
   });
 }
+
+/** Who has made a schedule: it keeps that itself, and no more of what is done with it. */
+export const scheduleLine = (schedule: string, createdAt: Date, author: unknown): AuditLine => ({
+  ...{ time: createdAt.toISOString(), workflow: schedule, run: '', type: 'schedule' },
+  ...{ action: 'create', identity: typeof author === 'string' ? author : '' },
+});
+
+/** Who has said yes to a model: kept in the store, for no workflow was asked. */
+export const promotionLine = (name: string, { run, promotion }: Champion): AuditLine => ({
+  ...{ time: promotion?.at ?? '', workflow: run, run: '', type: 'model' },
+  ...{ action: `promote ${name}`, identity: promotion?.by ?? '' },
+});
 
 function actionIn(event: Event): Pick<AuditLine, 'action' | 'identity'> | null {
   const started = event.workflowExecutionStartedEventAttributes;

@@ -1,5 +1,6 @@
 import type { Difference } from '../lib/artifacts/differences.ts';
 import type { InputChange, Reason, StageAccount } from '../lib/artifacts/explain.ts';
+import type { InnerRun } from '../lib/artifacts/inner-runs.ts';
 import type { FirstDifference } from '../lib/artifacts/why.ts';
 import { age } from './age.ts';
 
@@ -23,6 +24,45 @@ export function renderAccounts(stages: readonly StageAccount[], run: string, now
     })
     .join('\n');
 }
+
+/** A line for each run inside. */
+export function renderInnerRuns(runs: readonly InnerRun[]): string {
+  const nameOf = ({ run }: InnerRun): string => run.split('/').at(-1)!;
+  const width = Math.max(0, ...runs.map((inner) => nameOf(inner).length));
+  const lines = runs.map((inner) => `${nameOf(inner).padEnd(width)}  ${innerText(inner)}`);
+  const [first] = runs;
+  return [...lines, ...(first ? [`More of each: samflow explain ${first.run}`] : [])].join('\n');
+}
+
+function innerText({ isKnown, failed, ran, reused }: InnerRun): string {
+  if (!isKnown) return 'no account: cancelled, at work, or not begun';
+  const parts = [
+    ...(failed ? [failedText(failed)] : []),
+    ...(ran.length > 0 ? [`ran ${ran.join(', ')}`] : []),
+    ...(reused.length > 0 ? [`reused ${reused.join(', ')}`] : []),
+  ];
+  return parts.join('; ');
+}
+
+/** How a run ended that did not end well, and what its account leaves out. */
+export function renderEnd({
+  failed,
+  omitted,
+}: {
+  readonly failed: InnerRun['failed'];
+  readonly omitted: number;
+}): string {
+  const text = failed && failedText(failed);
+  return [
+    ...(text
+      ? [`${text.charAt(0).toUpperCase()}${text.slice(1)}; the stages above had ended, or part of them had.`]
+      : []),
+    ...(omitted > 0 ? [`${omitted} more results were used than are accounted for.`] : []),
+  ].join('\n');
+}
+
+const failedText = ({ stage, code }: NonNullable<InnerRun['failed']>): string =>
+  stage === null ? `failed [${code}]` : `failed in ${stage} [${code}]`;
 
 function madeText(madeBy: StageAccount['madeBy'], run: string, nowMs: number): string {
   const names = madeBy.flatMap(({ run: maker, at }) =>
@@ -83,6 +123,16 @@ export function differenceText(difference: FirstDifference, a: string, b: string
     case 'result': {
       const who = difference.patient === null ? '' : ` for patient ${difference.patient}`;
       return `${difference.stage}: the same was asked${who}, and another result came.`;
+    }
+    case 'end': {
+      const ends = [
+        ...(difference.a ? [`${a} ${failedText(difference.a)}`] : []),
+        ...(difference.b ? [`${b} ${failedText(difference.b)}`] : []),
+      ];
+      const { settings } = difference;
+      const changes = [...settings.slice(0, NAMED).map(change), ...(settings.length > NAMED ? ['…'] : [])];
+      const also = changes.length > 0 ? ` Settings that differ: ${changes.join(', ')}.` : '';
+      return `${ends.join('; ')}. In what both have done nothing differs.${also}`;
     }
   }
 }

@@ -1,11 +1,12 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { type CrossValidationResult, RunResult } from '../contracts/cross-validation.ts';
-import { lineageKey, RunLineage } from '../contracts/lineage.ts';
 import type { PipelineResult } from '../contracts/pipeline.ts';
 import { Champion } from '../contracts/stages.ts';
+import { championKey } from '../lib/artifacts/keys.ts';
 import { Fault } from '../lib/fault.ts';
 import type { Platform } from './dev/platform.ts';
+import { requireSignature } from './signing.ts';
 
 /** What a finished run gave: from the store, which remembers it longer than Temporal does. Null where it has not ended well. */
 export async function findResult(run: string, { artifacts }: Platform): Promise<RunResult | null> {
@@ -20,9 +21,12 @@ export async function requireResult(
   { run, model }: { readonly run?: string | undefined; readonly model?: string | undefined },
   platform: Platform,
 ): Promise<PipelineResult> {
-  const id = run ?? (await championRun(model ?? '', platform));
+  const champion = run === undefined ? await requireChampion(model ?? '', platform) : null;
+  const id = run ?? champion!.run;
   const result = await findResult(id, platform);
   if (result && 'folds' in result) throw hasFolds(result);
+  // The record names the model by its hash; the run's own record must say the same.
+  if (result && champion && champion.package.sha256 !== result.package.sha256) throw otherModel(model ?? '');
   if (result) return result;
   const known = await isKnown(id, platform);
   throw known
@@ -35,22 +39,12 @@ export async function requireResult(
     : unknownRun(id);
 }
 
-/** What a finished run was started with and used. @throws Fault RUN_UNKNOWN, RUN_UNFINISHED, RUN_UNEXPLAINED */
-export async function requireLineage(run: string, platform: Platform): Promise<RunLineage> {
-  const lineage = await platform.artifacts.readPointer<RunLineage>(lineageKey(run), RunLineage);
-  if (lineage) return lineage.value;
-  await requireResult({ run }, platform);
-  throw new Fault('RUN_UNEXPLAINED', {
-    at: run,
-    found: 'a run of an older version, which kept no account of itself',
-    expected: 'a run of this version',
-    fix: 'Start it again with `samflow run`: what it has made is reused',
-  });
-}
-
-async function championRun(model: string, { artifacts }: Platform): Promise<string> {
-  const pointer = await artifacts.readPointer(`models/${model}/champion.json`, Champion);
-  if (pointer) return pointer.value.run;
+async function requireChampion(model: string, { artifacts }: Platform): Promise<Champion> {
+  const pointer = await artifacts.readPointer(championKey(model), Champion);
+  if (pointer) {
+    requireSignature(model, pointer.value, process.env);
+    return pointer.value;
+  }
   throw new Fault('MODEL_UNKNOWN', {
     at: '--model',
     found: `no champion called \`${model}\``,
@@ -58,6 +52,14 @@ async function championRun(model: string, { artifacts }: Platform): Promise<stri
     fix: 'Name a run with --run instead, or train one by `samflow schedule trigger`',
   });
 }
+
+const otherModel = (model: string): Fault =>
+  new Fault('PROMOTION_ALTERED', {
+    at: model,
+    found: 'a run that has made another model than the champion’s record names',
+    expected: 'the same',
+    fix: 'Find out who may write `models/` and `runs/` in the store',
+  });
 
 const hasFolds = ({ run, folds }: CrossValidationResult): Fault =>
   new Fault('RUN_HAS_FOLDS', {

@@ -204,6 +204,18 @@ function createProgram(done: (code: number) => void): Command {
     .option('--json', 'end with one JSON object on stdout')
     .action(async (options) => done(await (await import('./commands/gc.ts')).gcCommand(options)));
   program
+    .command('models')
+    .description('show the models that schedules keep, and those that wait for a yes')
+    .option('--json', 'end with one JSON object on stdout')
+    .action(async (options) => done(await (await import('./commands/models.ts')).modelsCommand(options)));
+  program
+    .command('promote')
+    .description('let the model serve that waits under a name; not for who has made its schedule')
+    .argument('<name>', 'of `samflow models`')
+    .option('--unverified', 'also where nothing says what its data must hash to')
+    .option('--json', 'end with one JSON object on stdout')
+    .action(async (name, options) => done(await (await import('./commands/promote.ts')).promoteCommand(name, options)));
+  program
     .command('delete')
     .description('say what there is of a run or of a patient; with --yes, delete it')
     .argument('[run]', 'id that `run`, `infer` or `schedule trigger` has given')
@@ -253,6 +265,11 @@ function addSchedule(program: Command, done: (code: number) => void): void {
     .option('--every <time>', 'how often the data are looked at, e.g. 6h or 1d')
     .option('--cron <expression>', 'or: at these times (UTC)')
     .option('--set <key=value>', 'change a setting, e.g. training.epochs=2 (repeatable)', collect)
+    .addOption(
+      new Option('--promotion <how>', 'a better model serves by its scores, or when a second person says yes')
+        .choices(['automatic', 'approval'])
+        .default('automatic'),
+    )
     .action(async (file, options) => done(await (await load()).createScheduleCommand(file, options)));
   schedule
     .command('list')

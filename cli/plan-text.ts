@@ -16,6 +16,8 @@ export interface PlanHead {
   readonly epochs: number;
   readonly patience: number;
   readonly folds: SplitSetting['folds'];
+  /** Whether a box proposer is trained. */
+  readonly proposes: boolean;
 }
 
 /** A plan for people. */
@@ -47,6 +49,11 @@ export function planJson(head: PlanHead, plan: Plan): object {
     trainSteps: amount?.steps ?? null,
     trainSecondsPerStep: seconds(measured?.trainSecondsPerStep),
     trainSeconds: seconds(of?.train),
+    proposerSteps: amount?.proposer?.steps ?? null,
+    proposerSeconds: amount?.proposer ? seconds(of?.propose) : null,
+    evaluateBoxes: amount?.scoredBoxes ?? null,
+    decodeSecondsPerBox: seconds(measured?.decodeSecondsPerBox),
+    evaluateSeconds: seconds(of?.evaluate),
     inferSlicesAtMost: amount?.inferSlices ?? null,
     inferSecondsAtMost: seconds(of?.infer),
     embeddingsGiB: disk && toGiB(disk.embeddings),
@@ -95,10 +102,11 @@ function listed(names: readonly string[]): string {
 const BESIDE = 28;
 
 function costTable(
-  { epochs }: PlanHead,
+  head: PlanHead,
   { amount, measured, seconds, memory, disk, checkpoint }: Plan,
   columns = Number.POSITIVE_INFINITY,
 ): string {
+  const { epochs } = head;
   const colWidths = [12, 12, Math.min(78, Math.max(20, columns - BESIDE))];
   const table = new Table({ head: ['', 'estimate', 'of'], colWidths, wordWrap: true, ...tableStyle() });
   const time = (value: number | undefined): string => (value === undefined ? 'unknown' : duration(value));
@@ -107,6 +115,16 @@ function costTable(
   const steps = amount ? `${plural(epochs, 'epoch')} of ${plural(amount.stepsPerEpoch, 'step')}` : '';
   table.push(['encode', time(seconds?.encode), joined(amount && plural(amount.encodedSlices, 'slice'), perSlice)]);
   table.push(['train', time(seconds?.train), joined(steps, perStep, steps && 'validation after each epoch')]);
+  if (head.proposes) {
+    const each = measured?.proposer ? `${duration(measured.proposer.perStep)} a step` : '';
+    table.push([
+      'proposer',
+      time(seconds?.propose),
+      joined(amount?.proposer ? plural(amount.proposer.steps, 'step') : null, each),
+    ]);
+  }
+  const perBox = measured ? `${duration(measured.decodeSecondsPerBox)} a mask` : '';
+  table.push(['evaluate', time(seconds?.evaluate), joined(amount && plural(amount.scoredBoxes, 'mask'), perBox)]);
   table.push([
     'infer',
     time(seconds?.infer),
@@ -164,7 +182,10 @@ function notesOf(head: PlanHead, plan: Plan): string[] {
       'training.train changes the encoder: embeddings of training and validation slices cannot be kept, and every step runs it forward and backward. The training time is an estimate, by three encodings for each image of a step and one in validation.',
     );
   }
-  if (memory) lines.push('Memory is what training holds; what the model computes with comes on top.');
+  if (memory)
+    lines.push(
+      'Memory is what training holds, of embeddings 1 GiB at most (SAMFLOW_EMBEDDINGS_MEMORY); what the model computes with comes on top.',
+    );
   if (peakBytes !== null) lines.push(`Measuring took this process to ${size(peakBytes)}.`);
   if (disk) lines.push('The store keeps everything; what an earlier run has left there is not made again.');
   if (disk && disk.checkpoints > MANY_CHECKPOINTS_BYTES) {

@@ -26,7 +26,7 @@ export function rerunInput(
   lineage: RunLineage,
   { from, atEpoch, set = [] }: RerunOptions,
 ): { readonly id: string; readonly input: PipelineInput } {
-  const { fresh: _, branch: before, ...recorded } = lineage.input;
+  const { fresh: _, extendedTo: __, branch: before, ...recorded } = lineage.input;
   const settings = changed(recorded.settings, set);
   const branch = atEpoch === undefined ? before : branchOf(lineage, atEpoch);
   if (atEpoch !== undefined) checkBranch(recorded.settings, settings, atEpoch, from);

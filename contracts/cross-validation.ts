@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ArtifactRef, PatientKey } from './artifact.ts';
 import { EvaluationConfig, PostProcessConfig, SplitConfig } from './config.ts';
-import { Metrics, PipelineInput, PipelineResult, RunSettings, StageSummary } from './pipeline.ts';
+import { Asked, Metrics, PipelineInput, PipelineResult, RunSettings, StageSummary } from './pipeline.ts';
 import { Evaluation, Overlap, outcome, Parts, Structure, StructureSummary } from './stages.ts';
 
 /** A pipeline for each fold of the patients, and their scores pooled: every patient counts once. */
@@ -21,6 +21,8 @@ export const FoldRun = z.strictObject({
   report: ArtifactRef,
   /** Of the unseen patients' masks, made without help from the truth. */
   automatic: z.array(z.strictObject({ patient: PatientKey, overlap: Overlap.nullable() })),
+  /** Where its training was stopped early or extended: then the folds are not quite alike. */
+  asked: Asked.optional(),
 });
 export type FoldRun = z.infer<typeof FoldRun>;
 

@@ -84,6 +84,19 @@ export const TransportEnvironment = z
   .transform((env) => ({ allowsPlainText: env.SAMFLOW_ALLOW_PLAIN_TEXT ?? false }));
 export type TransportEnvironment = z.infer<typeof TransportEnvironment>;
 
+/** Of who promotes models, and of who lets none serve without a word that he trusts. */
+export const SigningEnvironment = z
+  .object({
+    /** File with an Ed25519 private key (PKCS #8, PEM) that nobody else may read; default: promotions are not signed. */
+    SAMFLOW_SIGNING_KEY_FILE: z.string().min(1).optional(),
+    /** File with Ed25519 public keys (PEM); default: a champion serves whoever has promoted it. */
+    SAMFLOW_TRUSTED_KEYS_FILE: z.string().min(1).optional(),
+  })
+  .transform((env) => ({
+    keyFile: env.SAMFLOW_SIGNING_KEY_FILE ?? null,
+    trustedFile: env.SAMFLOW_TRUSTED_KEYS_FILE ?? null,
+  }));
+
 /** Of `samflow codec-server`, beside the keys. */
 export const CodecServerEnvironment = z
   .object({
@@ -122,6 +135,8 @@ export const WorkerEnvironment = z
     SAMFLOW_CACHE_DIR: z.string().min(1).optional(),
     /** What they may take together, in all processes that share the folder. */
     SAMFLOW_CACHE_BYTES: byteCount.default(20 * 2 ** 30),
+    /** Bytes of a training's embeddings that stay in memory; the others are read from a disk of this machine. */
+    SAMFLOW_EMBEDDINGS_MEMORY: byteCount.default(2 ** 30),
     /** Devices of the gpu pool, one activity at a time on each; default: one, which each run names by `device`. */
     SAMFLOW_DEVICES: z
       .string()
@@ -179,6 +194,7 @@ export const WorkerEnvironment = z
     sourceHosts: env.SAMFLOW_SOURCE_HOSTS.split(/[\s,]+/).filter(Boolean),
     diskCache:
       env.SAMFLOW_CACHE_DIR === undefined ? null : { dir: env.SAMFLOW_CACHE_DIR, maxBytes: env.SAMFLOW_CACHE_BYTES },
+    embeddingsMemory: env.SAMFLOW_EMBEDDINGS_MEMORY,
     devices: env.SAMFLOW_DEVICES ?? [],
     activitiesPerSecond: env.SAMFLOW_MAX_ACTIVITIES_PER_SECOND ?? null,
     version:

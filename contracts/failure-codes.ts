@@ -9,8 +9,13 @@ export const FAILURES = {
   fenced: 'ATTEMPT_FENCED_OUT',
   /** Network, store or worker trouble: retried. */
   infrastructure: 'INFRASTRUCTURE',
+  /** No attempt was heard of to its end. */
+  lost: 'WORKER_LOST',
   /** A run was asked for what it cannot do now. */
   refused: 'RUN_REFUSED',
   /** The registry moved while a challenger was being measured: the workflow measures it against the new champion. */
   championChanged: 'CHAMPION_CHANGED',
 } as const;
+
+/** What is known of an attempt that ended without a word. */
+export const LOST_WORKER = 'its worker was killed, ran out of memory, or was cut off';

@@ -13,7 +13,11 @@ export const MESSAGES = {
   progress: 'progress',
   /** Signal from the fine-tune activity to its workflow, now and then: what the Web UI shows of the training. */
   fineTuneProgress: 'fineTuneProgress',
-  /** Updates of a pipeline, which answer with `ControlState` or a refusal, and signals of the same names. */
+  /** Signal from a run to the workflow that has started it: its training begins, or has ended (`TrainingNews`). */
+  training: 'training',
+  /** Signal from an activity that is tried again and again (`Trouble`). */
+  trouble: 'trouble',
+  /** Updates of a pipeline, a retraining and a cross-validation, which answer with `ControlState` or a refusal, and signals of the same names. */
   pause: 'pause',
   resume: 'resume',
   /** The training ends with the whole epochs that are done, at least one; the run goes on to evaluate. */

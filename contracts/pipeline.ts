@@ -58,6 +58,8 @@ export const PipelineInput = z.strictObject({
   fresh: Fresh.optional(),
   /** Trains on from a checkpoint of another run. */
   branch: Branch.optional(),
+  /** Epochs there are to be in all, where the workflow that starts this run was asked for more than are planned. */
+  extendedTo: z.int().positive().optional(),
 });
 export type PipelineInput = z.infer<typeof PipelineInput>;
 
@@ -74,6 +76,13 @@ export type StageSummary = z.infer<typeof StageSummary>;
 
 export const Metrics = z.strictObject({ zeroShot: Overlap, fineTuned: Overlap });
 export type Metrics = z.infer<typeof Metrics>;
+
+/** What was asked of a run's training while it was at work. */
+export const Asked = z.strictObject({
+  stoppedEarly: z.literal(true).optional(),
+  extendedTo: z.int().positive().optional(),
+});
+export type Asked = z.infer<typeof Asked>;
 
 export const PipelineResult = z.strictObject({
   run: z.string(),
@@ -101,6 +110,8 @@ export const PipelineResult = z.strictObject({
   report: ArtifactRef,
   /** What was mended in the data, one sentence each, with the patient's key in front. */
   repairs: z.array(z.string()),
+  /** Absent where nothing was. */
+  asked: Asked.optional(),
 });
 export type PipelineResult = z.infer<typeof PipelineResult>;
 
@@ -128,8 +139,24 @@ export const ControlState = z.strictObject({
   stopping: z.boolean(),
   /** Epochs there are to be in all; null where that is what the settings say. */
   epochs: z.int().nullable(),
+  /** In the answer of a workflow above runs: those that were at work and have been told. */
+  told: z.array(z.string()).optional(),
 });
 export type ControlState = z.infer<typeof ControlState>;
+/** Where a run stands that trains. */
+export type TrainingPhase = 'before' | 'tuning' | 'after';
+export interface TrainingNews {
+  readonly run: string;
+  readonly phase: TrainingPhase;
+}
+/** An activity that is tried again and again, as its attempts tell the workflow. */
+export interface Trouble {
+  readonly activity: string;
+  /** The attempt that begins, or is about to. */
+  readonly attempt: number;
+  /** Why the one before it has failed; null where it has not said so. */
+  readonly sentence: string | null;
+}
 export const Progress = z.strictObject({
   stages: z.array(StageProgress),
   metrics: Metrics.nullable(),
@@ -137,7 +164,7 @@ export const Progress = z.strictObject({
   training: FineTuneProgress.nullable(),
   /** Workflow id of the child that knows more about the stage at work. */
   child: z.string().nullable(),
-  /** Of a pipeline that was asked for something; absent in older versions. */
+  /** Of a workflow that was asked for something; absent in older versions. */
   control: ControlState.nullable().optional(),
 });
 export type Progress = z.infer<typeof Progress>;
@@ -201,11 +228,17 @@ export const InferWorkflowResult = z.strictObject({ stages: z.array(StageSummary
 export type InferWorkflowResult = z.infer<typeof InferWorkflowResult>;
 
 // retrain ------------------------------------------------------------------------------------------------------------
-export const RetrainInput = PipelineInput;
+export const RetrainInput = PipelineInput.extend({
+  /** A better model waits until somebody other than the author says yes; absent: its scores promote it. */
+  approval: z.strictObject({ author: z.string() }).optional(),
+});
 export type RetrainInput = z.infer<typeof RetrainInput>;
 export const RetrainResult = z.strictObject({
-  /** `unchanged`: nothing new to train on. `first`, `promoted`: the new model is the champion. `kept`: the old one stays. */
-  outcome: z.enum(['unchanged', 'first', 'promoted', 'kept']),
+  /**
+   * `unchanged`: nothing new to train on. `first`, `promoted`: the new model is the champion. `kept`: the old one stays.
+   * `proposed`: the new one is better, or the first, and waits for a yes.
+   */
+  outcome: z.enum(['unchanged', 'first', 'promoted', 'kept', 'proposed']),
   /** One sentence for people. */
   reason: z.string(),
   /** Dice on the patients that neither model was trained on. */

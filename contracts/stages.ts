@@ -237,6 +237,8 @@ export const FineTuneProgress = z.strictObject({
   valDice: z.number().nullable(),
   secondsLeft: z.number().nullable(),
   checkpoint: ArtifactRef.nullable(),
+  /** The attempt that kept a checkpoint last; in heartbeats only. */
+  movedAt: z.int().positive().optional(),
 });
 export type FineTuneProgress = z.infer<typeof FineTuneProgress>;
 export const FineTuneResult = z.strictObject({
@@ -533,34 +535,73 @@ export type ReportInput = z.infer<typeof ReportInput>;
 export const ReportResult = z.strictObject({ report: ArtifactRef, ...outcome });
 export type ReportResult = z.infer<typeof ReportResult>;
 
-// record run (io): the run's result under its id, for the time after Temporal's retention ------------------------------
+// record run (io): what is known of a run under its id, for the time after Temporal's retention ------------------------
 export const RecordRunInput = z.strictObject({
   run: z.string(),
-  result: z.unknown(),
+  /** Absent where there is none to record: a retraining's says nothing that its run's does not. */
+  result: z.unknown().optional(),
   /** `RunLineage`; absent in runs of older versions. */
   lineage: z.unknown().optional(),
+  /** `RunLineage` of a run that failed. */
+  failure: z.unknown().optional(),
 });
 export type RecordRunInput = z.infer<typeof RecordRunInput>;
 
 // registry (io): which model serves under a name -----------------------------------------------------------------------
-/** `models/<name>/champion.json`: the one mutable object of a model; it changes by If-Match only. */
+/** What the last retraining looked at, so that the next one ends at once when nothing is new. */
+const Seen = z.strictObject({
+  fingerprint: z.string(),
+  settings: z.string(),
+  /** SHA-256 of the `dataset-spec`: who is in the data set, and which labels count. Absent in records of older versions. */
+  spec: z.string().optional(),
+});
+/** That somebody has said yes. People are `samflow:account@machine`, as clients name themselves. */
+export const Promotion = z.strictObject({
+  by: z.string(),
+  /** ISO 8601, by the clock of who said it. */
+  at: z.string(),
+  /** Who had set up the retraining. */
+  author: z.string(),
+  /** SHA-256 of what was said yes to: the model and both scores. */
+  metrics: z.string(),
+  /** The champion's record before: artifact `champion-record`. */
+  before: ArtifactRef.nullable(),
+  /** Ed25519, base64, over all of the above; and which key it was. */
+  signature: z.strictObject({ key: z.string(), value: z.string() }).optional(),
+});
+export type Promotion = z.infer<typeof Promotion>;
+/** `models/<name>/champion.json`: which model serves; it changes by If-Match only. */
 export const Champion = z.strictObject({
   package: ArtifactRef,
   /** Workflow id of the run that made it. */
   run: z.string(),
-  /** What the last retraining looked at, so that the next one ends at once when nothing is new. */
-  seen: z.strictObject({
-    fingerprint: z.string(),
-    settings: z.string(),
-    /** SHA-256 of the `dataset-spec`: who is in the data set, and which labels count. Absent in records of older versions. */
-    spec: z.string().optional(),
-  }),
+  seen: Seen,
+  /** Absent where a schedule has promoted it, by its scores alone. */
+  promotion: Promotion.optional(),
 });
 export type Champion = z.infer<typeof Champion>;
+/** A challenger that is better than the champion, and waits until somebody else says yes. */
+export const Proposal = z.strictObject({
+  package: ArtifactRef,
+  run: z.string(),
+  author: z.string(),
+  /** Dice of both on the same unseen patients; of the champion's null where there was none. */
+  champion: z.number().nullable(),
+  challenger: z.number(),
+  /** ETag of the champion that it was measured against; null where there was none. */
+  against: z.string().nullable(),
+  metrics: z.string(),
+});
+export type Proposal = z.infer<typeof Proposal>;
+/** `models/<name>/candidate.json`, where promotions need a yes: also changed by If-Match only. */
+export const Candidate = z.strictObject({ seen: Seen, proposal: Proposal.nullable() });
+export type Candidate = z.infer<typeof Candidate>;
 export const ReadChampionInput = z.strictObject({
   name: z.string(),
   /** Digested into `settings` of the answer. */
   settings: z.record(z.string(), z.unknown()),
+  /** Whether the candidate is wanted too. */
+  candidate: z.boolean().optional(),
 });
 export type ReadChampionInput = z.infer<typeof ReadChampionInput>;
 export const ReadChampionResult = z.strictObject({
@@ -568,6 +609,8 @@ export const ReadChampionResult = z.strictObject({
   model: ModelPackage.nullable(),
   etag: z.string().nullable(),
   settings: z.string(),
+  /** Where it was asked for. */
+  candidate: z.strictObject({ value: Candidate, etag: z.string() }).nullable().optional(),
 });
 export type ReadChampionResult = z.infer<typeof ReadChampionResult>;
 export const PromoteInput = z.strictObject({
@@ -578,4 +621,11 @@ export const PromoteInput = z.strictObject({
 });
 export type PromoteInput = z.infer<typeof PromoteInput>;
 export const PromoteResult = z.strictObject({ etag: z.string() });
+export const ProposeInput = z.strictObject({
+  name: z.string(),
+  candidate: Candidate.extend({ proposal: Proposal.omit({ metrics: true }).nullable() }),
+  /** The candidate's ETag as read before the comparison; null where there was none. */
+  etag: z.string().nullable(),
+});
+export type ProposeInput = z.infer<typeof ProposeInput>;
 export type PromoteResult = z.infer<typeof PromoteResult>;

@@ -15,15 +15,16 @@ const pages = files.filter((file) => file.endsWith('.md') && !file.startsWith('t
 const COMMANDS: Readonly<Record<string, string>> = {
   'npm run demo': 'test/cli/demo.service.test.ts',
   'npm test': 'test/run.test.ts',
+  'npm run -s sbom': 'test/sbom.test.ts',
   'npm run -s parity': 'test/bench/parity.runtime.test.ts',
-  'npm run bench': 'test/bench/bench.service.test.ts',
+  'npm run bench': 'test/bench/bench.alone.service.test.ts',
   'npm run chaos': 'test/cli/resume-proof.service.test.ts',
   'npx samflow verify-resume': 'test/cli/resume-proof.service.test.ts',
   'npm run bench -- engine': 'test/bench/engine.runtime.test.ts',
   'npm run pretrain': 'test/models/pretrain.runtime.test.ts',
   'npx samflow codec-server': 'test/cli/codec-server.test.ts',
   'npx samflow plan': 'test/cli/plan.runtime.test.ts',
-  'npx samflow run': 'test/cli/run.service.test.ts',
+  'npx samflow run': 'test/cli/run.alone.service.test.ts',
   'npx samflow pause': 'test/cli/control.service.test.ts',
   'npx samflow resume': 'test/cli/control.service.test.ts',
   'npx samflow stop': 'test/cli/control.service.test.ts',
@@ -40,6 +41,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npx samflow infer': 'test/cli/session.service.test.ts',
   'npx samflow export': 'test/cli/export.service.test.ts',
   'npx samflow schedule create': 'test/cli/schedule.service.test.ts',
+  'npx samflow models': 'test/cli/schedule.service.test.ts',
+  'npx samflow promote': 'test/cli/schedule.service.test.ts',
   'npx samflow schedule list': 'test/cli/schedule.service.test.ts',
   'npx samflow schedule trigger': 'test/cli/schedule.service.test.ts',
   'npx samflow schedule delete': 'test/cli/schedule.service.test.ts',
@@ -188,8 +191,8 @@ describe('the configuration reference', () => {
 });
 
 describe('the list of error codes', () => {
-  /** Words in capitals that are not codes of ours: environment variables, and codes of Node and of servers. */
-  const OTHERS = /^(SAMFLOW|TEMPORAL_(ADDRESS|PROFILE|CONFIG|NAMESPACE|UI)|AWS|ERR|NODE|ORT|ONNXRUNTIME|Z)(_|$)/;
+  /** Words in capitals that are not codes of ours: environment variables, codes of Node and of servers, values of the AWS client. */
+  const OTHERS = /^(SAMFLOW|TEMPORAL_(ADDRESS|PROFILE|CONFIG|NAMESPACE|UI)|AWS|ERR|NODE|ORT|ONNXRUNTIME|WHEN|Z)(_|$)/;
   /** Files of failures that are no faults; their codes may be one word. */
   const FAILURES = ['contracts/failure-codes.ts', 'cli/run-failure.ts'];
   const codesOf = (file: string): string[] => {

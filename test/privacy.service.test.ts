@@ -140,11 +140,15 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
       const failing = (part: string) => ({
         ...{ ...config, source: local(join(source, part)), dataset: list([1], 'ct.nii.gz', 'mask.nii.gz') },
       });
-      for (const [part, code] of [
-        ['broken', 'NIFTI_TRUNCATED'],
-        ['denied', 'SOURCE_DENIED'],
+      for (const [part, code, config] of [
+        ['broken', 'NIFTI_TRUNCATED', failing('broken')],
+        ['denied', 'SOURCE_DENIED', failing('denied')],
+        // Of the patients that the first run has read: later stages, which see what that one has made of them.
+        ['slice', 'SLICES_EMPTY', { ...run, slices: { ...run.slices, minForegroundPixels: 1_000_000 } }],
+        ['split', 'SPLIT_TOO_FEW_PATIENTS', { ...run, split: { val: 3 } }],
+        ['fine-tune', 'TRAINING_NO_SAMPLES', { ...run, prompts: { ...run.prompts, minComponentPixels: 1_000_000 } }],
       ] as const) {
-        const failed = await installation.startRun(`private-${part}`, failing(part), bucket);
+        const failed = await installation.startRun(`private-${part}`, config, bucket);
         await assert.rejects(installation.whileWorking(failed.result()), (error) => {
           assert.ok(error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure);
           assert.equal(error.cause.type, code, error.cause.message);
@@ -160,6 +164,7 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
         ['infer', ...scans, '--run', 'private', '-o', join(folder, 'masks'), '--json'],
         ['status', 'private', '--json'],
         ['status', 'private-denied'],
+        ['status', 'private-fine-tune'],
         ['status'],
         ['audit'],
       ]) {
@@ -195,7 +200,10 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
       assertKept(text, workflowId);
       seen.push(workflowId.replace(/^infer-\w{12}$/, 'infer'));
     }
-    assert.deepEqual(seen.sort(), ['infer', 'private', 'private-broken', 'private-denied', 'private/encode']);
+    const failed = ['broken', 'denied', 'fine-tune', 'fine-tune/encode', 'slice', 'split'].map(
+      (part) => `private-${part}`,
+    );
+    assert.deepEqual(seen.sort(), ['infer', 'private', ...failed, 'private/encode']);
   });
 
   it('is not what a history says of who started a run: that is the account at the command line', async () => {
@@ -213,6 +221,8 @@ describe('a patient’s name', { skip: await withoutTools('temporal', 'versitygw
     const logs = await installation.logs();
     assert.match(logs, /infer-\w{12}/);
     assert.match(logs, /SOURCE_DENIED.*EACCES/);
+    for (const code of ['SLICES_EMPTY', 'SPLIT_TOO_FEW_PATIENTS', 'TRAINING_NO_SAMPLES'])
+      assert.match(logs, new RegExp(code));
     assert.doesNotMatch(logs, NAMES);
     assertKept(logs, 'a log');
   });

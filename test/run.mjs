@@ -2,7 +2,10 @@
  * The one test command. Type check and Biome first, then the tests of test/, tier by tier:
  *   pure      no native code, no server                                  x.test.ts
  *   runtime   opens ONNX sessions on the processor                       x.runtime.test.ts
- *   service   starts Temporal, S3 and workers; one file at a time        x.service.test.ts
+ *   service   starts Temporal, S3 and workers                            x.service.test.ts
+ *
+ * Files run side by side. Those that say how long something takes, or that need the machine for themselves, are called
+ * x.alone.TIER.test.ts and run one by one after the others of their tier.
  *
  *   npm test                          everything
  *   npm test -- pure runtime          these tiers
@@ -25,14 +28,15 @@ const TIERS = [
   { name: 'pure', concurrency: CORES, timeoutS: 120 },
   // Sessions bring threads of their own.
   { name: 'runtime', concurrency: Math.max(1, Math.floor(CORES / 2)), timeoutS: 600 },
-  // Each file starts servers and workers: two at once would measure each other.
-  { name: 'service', concurrency: 1, timeoutS: 900 },
+  // Half of their time they wait: for servers, heartbeats and workers to be missed.
+  { name: 'service', concurrency: Math.min(CORES, 4), timeoutS: 900 },
 ];
 const CHECKS = [
   { name: 'type check', script: 'node_modules/typescript/lib/tsc.js', args: ['--noEmit'] },
   { name: 'Biome', script: 'node_modules/@biomejs/biome/bin/biome', args: ['check', '--error-on-warnings', '.'] },
 ];
 
+const isAlone = (file) => file.includes('.alone.');
 export const tierOf = (file) => TIERS.find(({ name }) => file.endsWith(`.${name}.test.ts`))?.name ?? 'pure';
 const testFiles = () =>
   readdirSync(path.join(ROOT, 'test'), { recursive: true, encoding: 'utf8' })
@@ -65,7 +69,20 @@ export function readTotals(tap, exitCode) {
   };
 }
 
-async function runTier({ concurrency, timeoutS }, files) {
+async function runTier(tier, files) {
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  const alone = files.filter(isAlone);
+  const together = files.filter((file) => !isAlone(file));
+  if (together.length > 0) add(total, await runFiles(tier, together));
+  if (alone.length > 0) add(total, await runFiles({ ...tier, concurrency: 1 }, alone));
+  return total;
+}
+
+function add(total, counts) {
+  for (const key of Object.keys(total)) total[key] += counts[key];
+}
+
+async function runFiles({ concurrency, timeoutS }, files) {
   const scratch = mkdtempSync(path.join(tmpdir(), 'samflow-test-'));
   const tap = path.join(scratch, 'totals.tap');
   try {
@@ -99,9 +116,6 @@ async function main(args) {
   const tiers = args.filter((arg) => TIERS.some(({ name }) => name === arg));
   const filters = args.filter((arg) => !tiers.includes(arg)).map((arg) => arg.replace(/^\.?\//, ''));
   const total = { passed: 0, failed: 0, skipped: 0 };
-  const add = (counts) => {
-    for (const key of Object.keys(total)) total[key] += counts[key];
-  };
   const heading = (text) => console.log(`\n── ${text} ${'─'.repeat(Math.max(4, 76 - text.length))}`);
 
   for (const { name, script, args: checkArgs } of CHECKS) {
@@ -109,7 +123,7 @@ async function main(args) {
     const exitCode = await runNode([path.join(ROOT, script), ...checkArgs]);
     if (exitCode === 0) console.log(`✔ ${name}`);
     else console.log(`✖ ${name} failed`);
-    add({ passed: Number(exitCode === 0), failed: Number(exitCode !== 0), skipped: 0 });
+    add(total, { passed: Number(exitCode === 0), failed: Number(exitCode !== 0), skipped: 0 });
   }
   const files = testFiles().filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)));
   const left = [];
@@ -121,7 +135,7 @@ async function main(args) {
     else {
       heading(`${tier.name}: ${own.length} ${own.length === 1 ? 'file' : 'files'}`);
       ran += own.length;
-      add(await runTier(tier, own));
+      add(total, await runTier(tier, own));
     }
   }
   if (left.length > 0) console.log(`\nTiers left out: ${left.join(', ')}`);

@@ -11,8 +11,10 @@ export interface Job {
 /** A fault loses its class on the way between threads, so it travels as data. */
 export type Answer = { readonly value: unknown } | { readonly fault: { code: string; details: FaultDetails } };
 
-/** Runs one task of the library in this thread; byte arrays of the result are moved, not copied. */
-export async function runTask({ name, input }: Job): Promise<unknown> {
+/** Runs one task of the library in this thread; byte arrays of the result are moved, not copied. Without a job it has only started. */
+export async function runTask(job: Job | null): Promise<unknown> {
+  if (!job) return null;
+  const { name, input } = job;
   const answer = await answerOf(name, input);
   return move({ [transferableSymbol]: movableBuffers(answer), [valueSymbol]: answer });
 }

@@ -8,6 +8,8 @@ import { movableBuffers } from './movable-buffers.ts';
 const IDLE_MS = 30_000;
 
 export interface ComputePool extends Compute {
+  /** Has a thread ready for the next task, for as long as it is let idle. */
+  prepare(): void;
   close(): Promise<void>;
 }
 
@@ -30,6 +32,8 @@ export function openCompute(threads: number): ComputePool {
       if ('fault' in answer) throw new Fault(answer.fault.code, answer.fault.details);
       return answer.value as never;
     },
+    // What goes wrong with it goes wrong with the next task too, which tells it.
+    prepare: () => void pool.run(null).catch(() => undefined),
     close: () => pool.destroy(),
   };
 }

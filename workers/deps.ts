@@ -6,7 +6,7 @@ import { DiskCache } from '../lib/artifacts/disk-cache.ts';
 import { observeAll } from '../lib/artifacts/requests.ts';
 import { S3Store } from '../lib/artifacts/s3-store.ts';
 import { reachOf } from '../lib/http/reach.ts';
-import type { Device } from '../lib/runtime/session.ts';
+import { type Device, prepareSessions } from '../lib/runtime/session.ts';
 import { forgetWithStore } from './cache-forgetting.ts';
 import { openCompute } from './compute.ts';
 import type { WorkerConfig } from './config.ts';
@@ -17,8 +17,13 @@ import { SourceBuckets } from './source-buckets.ts';
 export interface OpenDeps {
   readonly deps: ActivityDeps;
   readonly store: S3Store;
+  /** Has threads ready for a training: a worker that follows on one that was lost has the time that this one is missed for. */
+  prepare(): void;
   close(): Promise<void>;
 }
+
+/** One that trains and one that scores. */
+const SESSIONS_OF_A_TRAINING = 2;
 
 const NOBODY: Watchers = { metrics: null, tracing: null };
 
@@ -51,8 +56,13 @@ export function openDeps(
       sources: { kaggle: worker.kaggle, openBucket: (place) => buckets.open(place), reach },
       patientKey: worker.patientKey,
       threads: worker.threads,
+      embeddings: { memoryBytes: worker.embeddingsMemory, onTrouble: onCacheTrouble },
       devices: worker.devices as Device[],
       ...(metrics && { observer: metrics }),
+    },
+    prepare() {
+      compute.prepare();
+      prepareSessions(SESSIONS_OF_A_TRAINING);
     },
     async close() {
       endForgetting();

@@ -9,7 +9,12 @@ const EVERY_MS = 5_000;
  */
 export function reportHealth(file: string, workers: readonly Worker[]): () => void {
   const report = (): void => {
-    if (workers.every((worker) => worker.getState() === 'RUNNING')) writeFileSync(file, `${process.pid}\n`);
+    if (!workers.every((worker) => worker.getState() === 'RUNNING')) return;
+    try {
+      writeFileSync(file, `${process.pid}\n`);
+    } catch {
+      // A disk that is full, or no file handle: the file grows old, and whoever looks at it decides.
+    }
   };
   const timer = setInterval(report, EVERY_MS);
   return () => clearInterval(timer);

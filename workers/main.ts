@@ -45,9 +45,10 @@ async function serve(config: WorkerConfig, stop: AbortSignal): Promise<void> {
     const workers = (await Promise.all(pools.map(create))).flat();
     const endHealth = worker.healthFile === null ? () => {} : reportHealth(worker.healthFile, workers);
     const endMeasuring = metrics ? measureProcess(metrics, temporal, pools.flatMap(queuesOf)) : () => {};
-    await runUntil(stop, workers, () =>
-      log.info({ namespace: temporal.namespace, metrics: worker.metrics, traces: config.traces }, 'ready'),
-    );
+    await runUntil(stop, workers, () => {
+      log.info({ namespace: temporal.namespace, metrics: worker.metrics, traces: config.traces }, 'ready');
+      if (pools.includes('gpu')) open.prepare();
+    });
     endHealth();
     endMeasuring();
     metrics?.detach();

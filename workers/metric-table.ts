@@ -13,6 +13,9 @@ export const METRICS = {
   step: histogram('samflow_training_step', 'Time from one training step to the next', [
     ...[0.01, 0.03, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60],
   ]),
+  dataWait: histogram('samflow_training_data_wait', 'How long a pass of a training waited for its data', [
+    ...[0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10],
+  ]),
   loss: gauge('samflow_training_loss', 'Mean training loss of the epoch so far'),
   dice: gauge('samflow_validation_dice', 'Dice on the validation patients after the last epoch'),
   request: histogram('samflow_s3_request', 'Time of a request to an S3 server, with its retries', [

@@ -41,6 +41,10 @@ export class Metrics implements WorkObserver {
     this.record('slices', slices);
   }
 
+  waited(seconds: number): void {
+    this.record('dataWait', seconds);
+  }
+
   trained(run: string, { step, trainLoss, valDice }: Parameters<WorkObserver['trained']>[1]): void {
     const now = performance.now();
     const last = this.#last;

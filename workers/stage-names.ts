@@ -21,6 +21,7 @@ const STAGE_OF = {
   recordRun: 'record-run',
   readChampion: 'read-champion',
   promote: 'promote',
+  propose: 'propose',
 } as const satisfies Record<keyof Activities, Stage | (string & {})>;
 
 /** The stage of an activity; of one that this version does not know, its type. */

@@ -1,8 +1,16 @@
 import { setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
-import type { ControlState, Metrics, Progress, StageProgress, StageSummary, Tally } from '../contracts/pipeline.ts';
+import type {
+  ControlState,
+  Metrics,
+  Progress,
+  StageProgress,
+  StageSummary,
+  Tally,
+  Trouble,
+} from '../contracts/pipeline.ts';
 import type { FineTuneProgress } from '../contracts/stages.ts';
 import { renderDetails } from './details.ts';
-import { progressQuery } from './messages.ts';
+import { progressQuery, troubleSignal } from './messages.ts';
 import { attributes } from './search-attributes.ts';
 
 /** What a stage's result carries, and the result of a small step does not. */
@@ -41,23 +49,31 @@ export function openBoard(title: string, names: readonly string[]): Board {
   let child: string | null = null;
   let control: ControlState | null = null;
   let failure: string | null = null;
+  let trouble: Trouble | null = null;
 
   const find = (name: string): StageProgress => {
     const stage = stages.find((candidate) => candidate.name === name);
     if (!stage) throw new TypeError(`no stage ${name} on this board`);
     return stage;
   };
-  const show = (): void => setCurrentDetails(renderDetails({ title, stages, metrics, training, control, failure }));
+  const show = (): void =>
+    setCurrentDetails(renderDetails({ title, stages, metrics, training, control, trouble, failure }));
   const add = (name: string, units: number, reused: number, workSeconds: number): void => {
     const stage = find(name);
     stage.done += units;
     stage.reused += reused;
     stage.workSeconds += workSeconds;
+    // Something gets done.
+    trouble = null;
     if (stage.done === stage.total) settle(stage, stage.reused === stage.total ? 'reused' : 'done');
     show();
   };
 
   setHandler(progressQuery, (): Progress => ({ stages, metrics, training, child, control }));
+  setHandler(troubleSignal, (told) => {
+    trouble = told.sentence === null && trouble && isSame(told, trouble) ? trouble : told;
+    show();
+  });
   show();
 
   return {
@@ -79,6 +95,7 @@ export function openBoard(title: string, names: readonly string[]): Board {
     },
     note(progress) {
       training = progress;
+      trouble = null;
       show();
     },
     measured(values) {
@@ -99,6 +116,7 @@ export function openBoard(title: string, names: readonly string[]): Board {
     close(error) {
       for (const stage of stages) if (error && stage.state === 'running') settle(stage, 'failed');
       failure = error?.sentence ?? null;
+      trouble = null;
       upsertSearchAttributes([{ key: attributes.status, value: error?.code ?? 'completed' }]);
       show();
     },
@@ -111,6 +129,9 @@ export function openBoard(title: string, names: readonly string[]): Board {
       })),
   };
 }
+
+/** An attempt says that it begins; the one before it may have said why it has failed. */
+const isSame = (a: Trouble, b: Trouble): boolean => a.activity === b.activity && a.attempt === b.attempt;
 
 function blank(name: string): StageProgress {
   return { name, state: 'pending', done: 0, total: 0, reused: 0, startedAt: null, seconds: null, workSeconds: 0 };

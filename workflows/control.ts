@@ -1,20 +1,21 @@
 import {
-  ApplicationFailure,
   CancellationScope,
   type ChildWorkflowHandle,
   condition,
   defineSignal,
-  defineUpdate,
+  getExternalWorkflowHandle,
   isCancellation,
   setHandler,
   upsertSearchAttributes,
   type Workflow,
+  workflowInfo,
 } from '@temporalio/workflow';
-import { FAILURES } from '../contracts/failure-codes.ts';
 import { MESSAGES } from '../contracts/messages.ts';
-import type { ControlState } from '../contracts/pipeline.ts';
+import type { Asked, ControlState, TrainingPhase } from '../contracts/pipeline.ts';
 import type { FineTuneInput, FineTuneResult } from '../contracts/stages.ts';
 import type { Board } from './board.ts';
+import { heed, refuseFewer, refuseIf, refuseNoEpochs } from './heed.ts';
+import { trainingSignal } from './messages.ts';
 import { fineTune } from './options.ts';
 import { attributes } from './search-attributes.ts';
 
@@ -33,36 +34,33 @@ export interface Control {
   /** Fine-tunes as is asked at any time. */
   fineTune(input: Omit<FineTuneInput, 'until' | 'stop'>): Promise<FineTuneResult>;
   /** What was asked of the training, for the report. */
-  asked(): { stoppedEarly?: true; extendedTo?: number };
+  asked(): Asked;
 }
 
-export function openControl(epochs: number, board: Board): Control {
-  const state: ControlState = { paused: false, stopping: false, epochs: null };
-  let phase: 'before' | 'tuning' | 'after' = 'before';
+/** @param extendedTo epochs in all, where more were asked for before this run began */
+export function openControl(epochs: number, board: Board, extendedTo?: number): Control {
+  const state: ControlState = { paused: false, stopping: false, epochs: extendedTo ?? null };
+  let phase: TrainingPhase = 'before';
   /** Ends the attempt at work. */
   let interrupt = (): void => undefined;
   let tell = (_message: string): void => undefined;
 
-  const changed = (): void => {
+  const changed = (): ControlState => {
     board.asked({ ...state });
     interrupt();
+    return { ...state };
   };
-  const setPaused = (paused: boolean) => (): void => {
+  const setPaused = (paused: boolean) => (): ControlState => {
     state.paused = paused;
     upsertSearchAttributes([{ key: attributes.status, value: paused ? 'paused' : 'running' }]);
     tell(paused ? MESSAGES.pause : MESSAGES.resume);
-    changed();
+    return changed();
   };
-  const heed = <A extends unknown[]>(name: string, check: (...args: A) => void, act: (...args: A) => void): void => {
-    const update = (...args: A): ControlState => {
-      act(...args);
-      return { ...state };
-    };
-    setHandler(defineUpdate<ControlState, A>(name), update, { validator: check });
-    setHandler(defineSignal<A>(name), (...args: A) => {
-      if (allows(() => check(...args))) act(...args);
-    });
+  const enter = (next: TrainingPhase): void => {
+    phase = next;
+    tellParent(next);
   };
+  if (extendedTo !== undefined) board.asked({ ...state });
 
   heed(MESSAGES.pause, () => refuseIf(state.paused, 'the run is paused already'), setPaused(true));
   heed(MESSAGES.resume, () => refuseIf(!state.paused, 'the run is not paused'), setPaused(false));
@@ -75,21 +73,20 @@ export function openControl(epochs: number, board: Board): Control {
     },
     () => {
       state.stopping = true;
-      changed();
+      return changed();
     },
   );
   heed(
     MESSAGES.extend,
     (to: number) => {
-      refuseIf(!(Number.isInteger(to) && to <= MOST_EPOCHS), `epochs are a whole number, at most ${MOST_EPOCHS}`);
+      refuseNoEpochs(to);
       refuseIf(phase === 'after', 'the training has ended: start a run with more `training.epochs`');
       refuseIf(state.stopping, 'the training is being stopped');
-      const planned = state.epochs ?? epochs;
-      refuseIf(to <= planned, `${planned} epochs are planned already, and more must be asked for`);
+      refuseFewer(to, state.epochs ?? epochs);
     },
     (to: number) => {
       state.epochs = to;
-      changed();
+      return changed();
     },
   );
 
@@ -98,7 +95,7 @@ export function openControl(epochs: number, board: Board): Control {
   };
 
   async function tune(input: Omit<FineTuneInput, 'until' | 'stop'>): Promise<FineTuneResult> {
-    phase = 'tuning';
+    enter('tuning');
     for (;;) {
       await gate();
       const until = state.epochs;
@@ -114,7 +111,7 @@ export function openControl(epochs: number, board: Board): Control {
         });
         // It may have ended just before it could hear that it was to go on.
         if (state.epochs === until) {
-          phase = 'after';
+          enter('after');
           return tuned;
         }
       } catch (error) {
@@ -162,18 +159,10 @@ export function openGate(paused = false): { gate(): Promise<void>; isPaused(): b
   };
 }
 
-/** As the configuration has it. */
-const MOST_EPOCHS = 10_000;
-
-function refuseIf(holds: boolean, why: string): void {
-  if (holds) throw ApplicationFailure.create({ message: why, type: FAILURES.refused, nonRetryable: true });
-}
-
-function allows(check: () => void): boolean {
-  try {
-    check();
-    return true;
-  } catch {
-    return false;
-  }
+/** Who has started this run may have to say whether its training can be stopped or extended. Best effort: a parent that ends asks nothing. */
+function tellParent(phase: TrainingPhase): void {
+  const { parent, workflowId } = workflowInfo();
+  if (!parent) return;
+  const handle = getExternalWorkflowHandle(parent.workflowId, parent.runId);
+  void handle.signal(trainingSignal, { run: workflowId, phase }).catch(() => undefined);
 }

@@ -1,18 +1,20 @@
 import {
   ApplicationFailure,
   ChildWorkflowCancellationType,
-  executeChild,
   isCancellation,
   TemporalFailure,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { CrossValidationInput, CrossValidationResult, FoldRun } from '../contracts/cross-validation.ts';
-import { foldWorkflowId, WORKFLOWS } from '../contracts/messages.ts';
+import type { RunLineage } from '../contracts/lineage.ts';
+import { foldWorkflowId } from '../contracts/messages.ts';
 import type { PipelineInput, PipelineResult } from '../contracts/pipeline.ts';
+import { withAccount } from './account.ts';
 import { type Board, openBoard } from './board.ts';
+import { type Lineage, openLineage } from './lineage.ts';
 import { mapBounded } from './map-bounded.ts';
 import { download, FOLDS_AT_ONCE, pool, recordRun } from './options.ts';
-import type { pipelineWorkflow } from './pipeline.ts';
+import { openRelay, type Relay } from './relay.ts';
 import { announce } from './search-attributes.ts';
 import { rootOf, withFailureSurfaced } from './surface-failure.ts';
 
@@ -23,19 +25,34 @@ import { rootOf, withFailureSurfaced } from './surface-failure.ts';
 export async function crossValidateWorkflow(input: CrossValidationInput): Promise<CrossValidationResult> {
   const board = openBoard(`${input.name}: ${input.target}, cross-validation`, ['download', 'folds', 'pool']);
   announce({ ...input, model: input.settings.model.checkpoint });
-  return withFailureSurfaced(board, () => crossValidate(input, board));
+  const relay = openRelay(input.settings.training.epochs, board);
+  const lineage = openLineage();
+  const runs: string[] = [];
+  return withFailureSurfaced(board, () =>
+    withAccount(input, lineage, () => crossValidate(input, board, relay, lineage, runs), runs),
+  );
 }
 
-async function crossValidate(input: CrossValidationInput, board: Board): Promise<CrossValidationResult> {
+/** @param runs filled with the folds' runs as they begin */
+async function crossValidate(
+  input: CrossValidationInput,
+  board: Board,
+  relay: Relay,
+  lineage: Lineage,
+  runs: string[],
+): Promise<CrossValidationResult> {
   const { name, target, spec, settings } = input;
   const run = workflowInfo().workflowId;
   board.begin('download', 1);
-  const { patients, fingerprint } = await board.unit('download', download({ spec }));
+  const downloaded = await board.unit('download', download({ spec }));
+  lineage.use(downloaded);
+  const { patients, fingerprint } = downloaded;
   const { folds } = settings.split;
-  const results = await runFolds(input, folds === 'leave-one-out' ? patients.length : folds, board);
+  const results = await runFolds(input, folds === 'leave-one-out' ? patients.length : folds, board, relay, runs);
 
+  await relay.gate();
   board.begin('pool', 1);
-  const { crossValidation, report, metrics, summaries } = await board.unit(
+  const pooled = await board.unit(
     'pool',
     pool({
       ...{ title: name, run, target, folds: results.map(foldOf) },
@@ -46,6 +63,8 @@ async function crossValidate(input: CrossValidationInput, board: Board): Promise
       },
     }),
   );
+  lineage.use(pooled);
+  const { crossValidation, report, metrics, summaries } = pooled;
   board.measured(metrics);
   const result: CrossValidationResult = {
     ...{ run, name, target, fingerprint, metrics, summaries, crossValidation, report },
@@ -53,21 +72,31 @@ async function crossValidate(input: CrossValidationInput, board: Board): Promise
     folds: results.map(({ run, split, metrics, report }) => ({ run, test: split.test, metrics, report })),
     repairs: results[0]!.repairs,
   };
-  await recordRun({ run, result });
+  const account = { input, uses: lineage.uses, runs } satisfies RunLineage;
+  await recordRun({ run, result, lineage: account });
   return result;
 }
 
 /** The first fold alone: side by side with others, each would convert, slice and encode for itself. */
-async function runFolds(input: CrossValidationInput, count: number, board: Board): Promise<PipelineResult[]> {
+async function runFolds(
+  input: CrossValidationInput,
+  count: number,
+  board: Board,
+  relay: Relay,
+  runs: string[],
+): Promise<PipelineResult[]> {
+  relay.expect(count);
   const run = workflowInfo().workflowId;
   const working: number[] = [];
   // The one that began first has most to tell.
   const show = (): void => board.child(working.length > 0 ? foldWorkflowId(run, working[0]!) : null);
   const work = async (fold: number): Promise<PipelineResult> => {
+    await relay.gate();
     working.push(fold);
+    runs.push(foldWorkflowId(run, fold));
     show();
     try {
-      const { result } = await board.unit('folds', runFold(input, fold, count));
+      const { result } = await board.unit('folds', runFold(input, fold, count, relay));
       return result;
     } finally {
       working.splice(working.indexOf(fold), 1);
@@ -80,13 +109,11 @@ async function runFolds(input: CrossValidationInput, count: number, board: Board
   return [first, ...(await mapBounded(others, FOLDS_AT_ONCE, work))];
 }
 
-async function runFold(input: CrossValidationInput, fold: number, count: number) {
+async function runFold(input: CrossValidationInput, fold: number, count: number, relay: Relay) {
   const { settings } = input;
-  const args: [PipelineInput] = [{ ...input, settings: { ...settings, split: { ...settings.split, fold } } }];
+  const ofFold: PipelineInput = { ...input, settings: { ...settings, split: { ...settings.split, fold } } };
   try {
-    const result = await executeChild<typeof pipelineWorkflow>(WORKFLOWS.pipeline, {
-      workflowId: foldWorkflowId(workflowInfo().workflowId, fold),
-      args,
+    const result = await relay.run(foldWorkflowId(workflowInfo().workflowId, fold), ofFold, {
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
       staticSummary: `Fold ${fold + 1} of ${count}`,
     });
@@ -103,7 +130,7 @@ async function runFold(input: CrossValidationInput, fold: number, count: number)
   }
 }
 
-const foldOf = ({ run, split, evaluation, report, masks }: PipelineResult): FoldRun => ({
-  ...{ run, split: split.record, evaluation, report },
+const foldOf = ({ run, split, evaluation, report, masks, asked }: PipelineResult): FoldRun => ({
+  ...{ run, split: split.record, evaluation, report, ...(asked && { asked }) },
   automatic: masks.map(({ patient, overlap }) => ({ patient, overlap })),
 });

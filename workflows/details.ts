@@ -1,4 +1,5 @@
-import type { ControlState, Metrics, StageProgress } from '../contracts/pipeline.ts';
+import { LOST_WORKER } from '../contracts/failure-codes.ts';
+import type { ControlState, Metrics, StageProgress, Trouble } from '../contracts/pipeline.ts';
 import type { FineTuneProgress } from '../contracts/stages.ts';
 
 /** What the Web UI shows of a workflow at work, in Markdown (it allows neither images nor HTML). */
@@ -8,6 +9,8 @@ export interface Details {
   readonly metrics: Metrics | null;
   readonly training: FineTuneProgress | null;
   readonly control: ControlState | null;
+  /** Attempts that come to nothing. */
+  readonly trouble: Trouble | null;
   /** The failure's sentence. */
   readonly failure: string | null;
 }
@@ -20,9 +23,10 @@ const SIGNS: Record<StageProgress['state'], string> = {
   failed: '✗ failed',
 };
 
-export function renderDetails({ title, stages, metrics, training, control, failure }: Details): string {
+export function renderDetails({ title, stages, metrics, training, control, trouble, failure }: Details): string {
   const parts = [`### ${plain(title)}`];
   if (failure) parts.push(`**Failed.** ${plain(failure)}`);
+  if (trouble) parts.push(troubleText(trouble));
   const asked = control && askedText(control);
   if (asked) parts.push(asked);
   parts.push(
@@ -51,6 +55,11 @@ export function renderDetails({ title, stages, metrics, training, control, failu
     );
   }
   return parts.join('\n\n');
+}
+
+function troubleText({ activity, attempt, sentence }: Trouble): string {
+  const reason = sentence === null ? `It ended without a word: ${LOST_WORKER}.` : plain(sentence);
+  return `**Attempt ${attempt} of ${activity}.** Of the one before it: ${reason}`;
 }
 
 function askedText({ paused, stopping, epochs }: ControlState): string {

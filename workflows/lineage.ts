@@ -2,7 +2,7 @@ import type { ArtifactRef } from '../contracts/artifact.ts';
 import type { MemoUse } from '../contracts/memo.ts';
 import type { ReportInput } from '../contracts/stages.ts';
 
-type Outcome = { readonly [K in keyof MemoUse]?: MemoUse[K] | undefined } & { readonly seconds?: number };
+export type Outcome = { readonly [K in keyof MemoUse]?: MemoUse[K] | undefined } & { readonly seconds?: number };
 
 /** What a run made, in the order it was made: the report shows it. */
 export interface Lineage {

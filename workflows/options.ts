@@ -21,10 +21,16 @@ const common = {
 /** Reads of a few small objects. */
 const brief = { ...common, taskQueue: QUEUES.io, startToCloseTimeout: '5m' } as const;
 
-export const { fingerprint, readChampion, promote, recordRun, indexEmbeddings } =
-  proxyActivities<Pick<Activities, 'fingerprint' | 'readChampion' | 'promote' | 'recordRun' | 'indexEmbeddings'>>(
-    brief,
-  );
+export const { fingerprint, readChampion, promote, propose, recordRun, indexEmbeddings } =
+  proxyActivities<
+    Pick<Activities, 'fingerprint' | 'readChampion' | 'promote' | 'propose' | 'recordRun' | 'indexEmbeddings'>
+  >(brief);
+
+/** What a failed run leaves behind: it is not to live on for long because the store cannot be written. */
+export const { recordRun: recordFailure } = proxyActivities<Pick<Activities, 'recordRun'>>({
+  ...brief,
+  scheduleToCloseTimeout: '1m',
+});
 
 /** A public data set of 100 GB over 100 Mbit/s takes 2 h 15 min. */
 export const { download, importModel } = proxyActivities<Pick<Activities, 'download' | 'importModel'>>({
@@ -56,13 +62,14 @@ export const { encodeShard } = proxyActivities<Pick<Activities, 'encodeShard'>>(
 
 /**
  * Fine-tuning resumes from its last checkpoint, so neither a long run nor many lost workers is a reason to give up:
- * a machine that is taken away every hour still gets through.
+ * a machine that is taken away every hour still gets through. The first new attempt comes at once: the worker was missed for
+ * ten seconds already.
  */
 export const { fineTune } = proxyActivities<Pick<Activities, 'fineTune'>>({
   ...common,
   taskQueue: QUEUES.gpu,
   startToCloseTimeout: '14 days',
-  retry: { ...common.retry, maximumAttempts: 500 },
+  retry: { ...common.retry, initialInterval: '100ms', maximumAttempts: 500 },
 });
 
 /** Whole volumes, slice by slice; a box proposer is trained from its start again, which takes minutes. */

@@ -4,6 +4,7 @@ import { encodeWorkflowId, WORKFLOWS } from '../contracts/messages.ts';
 import type { PipelineInput, PipelineResult, PreparedPatient } from '../contracts/pipeline.ts';
 import { STAGES } from '../contracts/queues.ts';
 import type { DownloadResult, EncodeResult, ModelRef, SplitResult } from '../contracts/stages.ts';
+import { withAccount } from './account.ts';
 import { againFrom } from './again.ts';
 import { type Board, openBoard } from './board.ts';
 import { type Control, openControl } from './control.ts';
@@ -40,15 +41,20 @@ export async function pipelineWorkflow(input: PipelineInput): Promise<PipelineRe
   const board = openBoard(`${input.name}: ${input.target}`, STAGES);
   announce({ ...input, model: input.settings.model.checkpoint });
   setHandler(fineTuneProgressSignal, board.note);
-  const control = openControl(input.settings.training.epochs, board);
-  return withFailureSurfaced(board, () => pipeline(input, board, control));
+  const control = openControl(input.settings.training.epochs, board, input.extendedTo);
+  const lineage = openLineage();
+  return withFailureSurfaced(board, () => withAccount(input, lineage, () => pipeline(input, board, control, lineage)));
 }
 
-async function pipeline(input: PipelineInput, board: Board, control: Control): Promise<PipelineResult> {
+async function pipeline(
+  input: PipelineInput,
+  board: Board,
+  control: Control,
+  lineage: Lineage,
+): Promise<PipelineResult> {
   const { name, target, structures, settings, branch } = input;
   const { slices, prompts, training, evaluation } = settings;
   const run = workflowInfo().workflowId;
-  const lineage = openLineage();
   const again = againFrom(input.fresh);
 
   const { downloaded, model } = await fetchInputs(input, board, lineage);
@@ -153,10 +159,12 @@ async function pipeline(input: PipelineInput, board: Board, control: Control): P
 
   lineage.use(reported);
 
+  const asked = control.asked();
   const result: PipelineResult = {
     ...{ run, name, target, structures, metrics, split: groups, test, model, weights, masks },
     ...(evaluated.summaries && { summaries: evaluated.summaries }),
     ...(evaluated.jittered && { jittered: evaluated.jittered }),
+    ...(Object.keys(asked).length > 0 && { asked }),
     patients: patients.map(({ patient, volume, slices }) => ({
       patient,
       volume: volume.volume,

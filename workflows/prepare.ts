@@ -4,12 +4,14 @@ import type { PreparedPatient, PrepareWorkflowInput, PrepareWorkflowResult } fro
 import { againFrom } from './again.ts';
 import { type Board, openBoard } from './board.ts';
 import { type Control, openGate } from './control.ts';
-import type { Lineage } from './lineage.ts';
+import type { Lineage, Outcome } from './lineage.ts';
 import { mapBounded } from './map-bounded.ts';
 import { convert, PATIENTS_AT_ONCE, PATIENTS_IN_A_CHILD, slice } from './options.ts';
 import { withFailureSurfaced } from './surface-failure.ts';
 
 const STAGES = ['convert', 'slice'] as const;
+/** Hears of a patient's result. */
+type Note = (stage: (typeof STAGES)[number], at: number, outcome: Outcome) => void;
 type Wanted = Pick<PrepareWorkflowInput, 'patients' | 'slices' | 'fresh'>;
 
 /** Convert and slice for some of a run's patients, where there are more than one history has room for. */
@@ -35,7 +37,15 @@ export async function preparePatients(
   const total = wanted.patients.length;
   for (const stage of STAGES) board.begin(stage, total);
   const isMany = total > PATIENTS_IN_A_CHILD;
-  const prepared = await (isMany ? inChildren(wanted, board, control) : prepareEach(wanted, board, control));
+  const ended = { convert: new Map<number, Outcome>(), slice: new Map<number, Outcome>() };
+  const note: Note = (stage, at, outcome) => void ended[stage].set(at, outcome);
+  const work = isMany ? inChildren(wanted, board, control) : prepareEach(wanted, board, control, note);
+  const prepared = await work.catch((error: unknown) => {
+    // Those that had ended are accounted for, in the patients' order.
+    for (const stage of STAGES)
+      lineage.use(...[...ended[stage]].sort(([a], [b]) => a - b).map(([, outcome]) => outcome));
+    throw error;
+  });
   for (const { volume } of prepared) lineage.add('convert', [volume.volume], volume);
   for (const { slices } of prepared) lineage.add('slice', [slices.slices], slices);
   return prepared;
@@ -45,19 +55,22 @@ function prepareEach(
   { patients, slices, fresh }: Wanted,
   board: Board,
   control: Pick<Control, 'gate'>,
+  note: Note = () => undefined,
 ): Promise<PreparedPatient[]> {
   const again = againFrom(fresh);
-  return mapBounded(patients, PATIENTS_AT_ONCE, async ({ patient, files, split }) => {
+  return mapBounded(patients, PATIENTS_AT_ONCE, async ({ patient, files, split }, at) => {
     await control.gate();
     const volume = await board.unit(
       'convert',
       convert.executeWithOptions({ summary: patient }, [{ patient, files, ...again('convert') }]),
     );
+    note('convert', at, volume);
     await control.gate();
     const sliced = await board.unit(
       'slice',
       slice.executeWithOptions({ summary: patient }, [{ patient, volume: volume.volume, slices, ...again('slice') }]),
     );
+    note('slice', at, sliced);
     return { patient, split, volume, slices: sliced };
   });
 }

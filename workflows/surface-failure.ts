@@ -6,6 +6,7 @@ import {
   TemporalFailure,
   TimeoutFailure,
 } from '@temporalio/workflow';
+import { FAILURES, LOST_WORKER } from '../contracts/failure-codes.ts';
 import type { Board } from './board.ts';
 
 /**
@@ -33,6 +34,15 @@ export async function withFailureSurfaced<T>(board: Board, body: () => Promise<T
   }
 }
 
+/** The activity at the root of a failure, however many workflows above it; null where the workflow itself found something. */
+export function activityAtFault(failure: TemporalFailure): string | null {
+  let found: string | null = null;
+  for (let at: unknown = failure; at instanceof TemporalFailure; at = at.cause) {
+    if (at instanceof ActivityFailure) found = at.activityType;
+  }
+  return found;
+}
+
 /** The code, the sentence and the details of whatever was at fault. */
 export function rootOf(failure: TemporalFailure): { type: string; message: string; details: unknown[] } {
   let at: unknown = failure;
@@ -42,6 +52,11 @@ export function rootOf(failure: TemporalFailure): { type: string; message: strin
     at = at.cause;
   }
   if (at instanceof TimeoutFailure) {
+    if (at.timeoutType === 'HEARTBEAT') {
+      const fix = 'Look at the logs of the workers, give them more memory, and start the run again';
+      const message = `${where}: no attempt came to its end; of the last one, ${LOST_WORKER}. ${fix}: it goes on where it stopped. [${FAILURES.lost}]`;
+      return { type: FAILURES.lost, message, details: [] };
+    }
     return {
       type: 'STAGE_TIMED_OUT',
       message: `${where}: no end within its time limit (${at.timeoutType}). Start the run again: it goes on where it stopped. [STAGE_TIMED_OUT]`,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProofBucket, ProofInstallation } from '../../cli/resume-proof/installation.ts';
 import { payloadValue } from '../../cli/watch/decode.ts';
 import { HEARTBEAT } from '../../contracts/messages.ts';
@@ -5,20 +6,29 @@ import { FineTuneProgress } from '../../contracts/stages.ts';
 import { type BenchRow, load } from '../row.ts';
 import { CHECKPOINT_EVERY_STEPS, secondsOf, startRun } from './run.ts';
 
+/** Whoever is not back by then has ended meanwhile. */
+const GIVEN_UP_MS = 60_000;
+
 /** One run as it is, and one whose gpu worker is killed in mid training and started again at once. */
 export async function killRows(installation: ProofInstallation, say: (line: string) => void): Promise<BenchRow[]> {
+  const detectionSeconds = Number.parseFloat(HEARTBEAT.timeout);
   say('durable/kill: a run that nobody touches');
   const untouched = await timed('untouched', installation, async () => undefined);
   say('durable/kill: the same with one SIGKILL');
   let lostSteps = 0;
+  let backSeconds = Number.NaN;
   const killed = await timed('killed', installation, async (bucket, handle, gpu) => {
     let step = 0;
     while (step < 600) step = (await heardOf(handle, installation)) ?? step;
     await gpu.end('SIGKILL');
-    lostSteps = Math.max(0, ((await heardOf(handle, installation)) ?? step) - (await lastKept(bucket)));
+    const died = performance.now();
+    const last = (await heardOf(handle, installation)) ?? step;
+    lostSteps = Math.max(0, last - (await lastKept(bucket)));
     await installation.startWorker('gpu', bucket);
+    const givenUp = died + GIVEN_UP_MS;
+    while (((await heardOf(handle, installation)) ?? 0) <= last && performance.now() < givenUp) await sleep(20);
+    backSeconds = (performance.now() - died) / 1000 - detectionSeconds;
   });
-  const detectionSeconds = Number.parseFloat(HEARTBEAT.timeout);
   const lost = killed - untouched - detectionSeconds;
   return [
     {
@@ -27,7 +37,10 @@ export async function killRows(installation: ProofInstallation, say: (line: stri
       target: 2,
       sense: 'at most',
       unit: '%',
-      note: `${killed.toFixed(1)} s against ${untouched.toFixed(1)} s, detected after ${detectionSeconds} s; ${load()}`,
+      note: [
+        `${killed.toFixed(1)} s against ${untouched.toFixed(1)} s, detected after ${detectionSeconds} s; ${load()}`,
+        `heard to be past the step it was killed at ${backSeconds.toFixed(1)} s after its detection`,
+      ].join('\n'),
     },
     {
       what: 'steps that were lost with it',

@@ -11,6 +11,9 @@ import { withSession } from '../session.ts';
 /** An update is answered by the io worker, which may only just start. */
 const ANSWER_MS = 30_000;
 
+/** Those that train, or start what does. */
+const TRAINING: readonly string[] = [WORKFLOWS.pipeline, WORKFLOWS.retrain, WORKFLOWS.crossValidate];
+
 export const pauseCommand = (run: string): Promise<number> =>
   control(
     run,
@@ -23,9 +26,10 @@ export const resumeCommand = (run: string): Promise<number> =>
   control(run, MESSAGES.resume, [], () => `${run} goes on.`);
 
 export const stopCommand = (run: string): Promise<number> =>
-  control(run, MESSAGES.stop, [], ({ paused }) =>
+  control(run, MESSAGES.stop, [], ({ paused, told }, type) =>
     [
-      `The training of ${run} ends with the epochs that are done, at least one, and the best weights are kept.`,
+      `The training of ${told?.join(', ') ?? run} ends with the epochs that are done, at least one, and the best weights are kept.`,
+      ...(type === WORKFLOWS.crossValidate ? ['Folds whose training has not begun are trained as planned.'] : []),
       ...(paused ? ['The run is paused: it does so when it is resumed.'] : []),
     ].join('\n'),
   );
@@ -36,7 +40,12 @@ export const extendCommand = (run: string, { epochs }: { readonly epochs: string
     const fix = 'Say how many epochs there are to be in all, e.g. --epochs 60';
     throw new Fault('USAGE', { at: '--epochs', found: `\`${epochs}\``, expected: 'a whole number', fix });
   }
-  return control(run, MESSAGES.extend, [to], () => `The training of ${run} goes on to ${to} epochs.`);
+  return control(run, MESSAGES.extend, [to], (_, type) =>
+    [
+      `The training of ${run} goes on to ${to} epochs.`,
+      ...(type === WORKFLOWS.crossValidate ? ['Folds whose training has ended stay as they are.'] : []),
+    ].join('\n'),
+  );
 };
 
 /** Asks a run for something, and says what came of it. @throws Fault RUN_UNKNOWN, RUN_ENDED, RUN_REFUSED, RUN_SILENT */
@@ -44,12 +53,12 @@ const control = (
   run: string,
   message: string,
   args: unknown[],
-  sentence: (state: ControlState) => string,
+  sentence: (state: ControlState, type: string) => string,
 ): Promise<number> =>
   withSession({}, async ({ platform, say }) => {
     const { type } = await requireOpen(run, platform);
-    if (type !== WORKFLOWS.pipeline) throw refused(run, 'a run that trains nothing itself', 'a run of the pipeline');
-    say(sentence(await ask(run, message, args, platform)));
+    if (!TRAINING.includes(type)) throw refused(run, 'a workflow that trains nothing', 'a run, or what starts runs');
+    say(sentence(await ask(run, message, args, platform), type));
     return EXIT.ok;
   });
 

@@ -34,6 +34,7 @@ export async function planCommand(file: string, { set, json = false }: PlanComma
     ...{ run, checkpoint: model.checkpoint, device, threads },
     processor: cpus()[0]?.model ?? 'unknown processor',
     ...{ epochs: training.epochs, patience: training.patience, folds: settings.split.folds },
+    proposes: settings.prompts.automatic === 'proposer',
   };
   console.log(json ? JSON.stringify(planJson(head, plan)) : renderPlan(head, plan, process.stdout.columns));
   return EXIT.ok;

@@ -2,7 +2,8 @@ import type { Stage } from '../../contracts/queues.ts';
 import { Curves } from '../../contracts/stages.ts';
 import { Fault } from '../../lib/fault.ts';
 import type { Platform } from '../dev/platform.ts';
-import { requireLineage, requireResult } from '../find-run.ts';
+import { requireTraining } from '../find-lineage.ts';
+import { requireResult } from '../find-run.ts';
 import { rerunInput } from '../rerun-input.ts';
 import { type FollowingOptions, startAndFollow } from './run.ts';
 
@@ -12,13 +13,13 @@ export interface RerunCommandOptions extends FollowingOptions {
   readonly set?: readonly string[];
 }
 
-/** `samflow rerun RUN`: a new run of a finished one's data and settings, from a stage or from a checkpoint on. */
+/** `samflow rerun RUN`: a new run of an ended one's data and settings, from a stage or from a checkpoint on. */
 export function rerunCommand(run: string, { from, atEpoch, set, ...how }: RerunCommandOptions): Promise<number> {
   const epoch = atEpoch === undefined ? undefined : parseEpoch(atEpoch);
   return startAndFollow(how, async ({ platform }) => {
-    const lineage = await requireLineage(run, platform);
-    if (epoch !== undefined) await checkEpoch(run, epoch, platform);
-    return rerunInput(run, lineage, { from, atEpoch: epoch, set });
+    const training = await requireTraining(run, platform);
+    if (epoch !== undefined) await checkEpoch(training.run, epoch, platform);
+    return rerunInput(training.run, training.lineage, { from, atEpoch: epoch, set });
   });
 }
 

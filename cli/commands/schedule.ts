@@ -6,6 +6,7 @@ import type { RetrainResult } from '../../contracts/pipeline.ts';
 import { QUEUES } from '../../contracts/queues.ts';
 import { Fault } from '../../lib/fault.ts';
 import type { retrainWorkflow } from '../../workflows/retrain.ts';
+import { clientIdentity } from '../client-identity.ts';
 import { prepareRun } from '../config/prepare.ts';
 import { readConfig } from '../config/read-config.ts';
 import { parseTime } from '../config/time.ts';
@@ -17,7 +18,10 @@ import { tableStyle } from '../table-style.ts';
 import { tellRetrain } from '../tell-ended.ts';
 import { unverifiedSource } from '../unverified-source.ts';
 
-const PREFIX = 'retrain-';
+/** Schedules of ours. */
+export const PREFIX = 'retrain-';
+/** Of a schedule's memo: who has made it. */
+export const AUTHOR = 'samflowAuthor';
 /** After an outage only what was due within this time is made up for; the server's default is a year. */
 const CATCH_UP = '2h';
 /** A fingerprint takes seconds: many schedules of one hour should still not start in one moment. */
@@ -27,10 +31,14 @@ export interface CreateOptions {
   readonly every?: string;
   readonly cron?: string;
   readonly set?: readonly string[];
+  readonly promotion: 'automatic' | 'approval';
 }
 
 /** `samflow schedule create CONFIG --every 1d`: looks at the data that often, and retrains when they have changed. */
-export async function createScheduleCommand(file: string, { every, cron, set }: CreateOptions): Promise<number> {
+export async function createScheduleCommand(
+  file: string,
+  { every, cron, set, promotion }: CreateOptions,
+): Promise<number> {
   if ((every === undefined) === (cron === undefined)) {
     const fix = 'Give e.g. --every 1d, or --cron "0 3 * * *" (UTC)';
     throw new Fault('USAGE', { at: '--every and --cron', found: 'both or neither', expected: 'one of them', fix });
@@ -43,6 +51,8 @@ export async function createScheduleCommand(file: string, { every, cron, set }: 
   }
   return withSession({ workers: false }, async ({ platform, say }) => {
     const scheduleId = PREFIX + prepared.config.name;
+    const author = clientIdentity();
+    const approval = promotion === 'approval' && { approval: { author } };
     try {
       await platform.client.schedule.create<typeof retrainWorkflow>({
         scheduleId,
@@ -51,13 +61,14 @@ export async function createScheduleCommand(file: string, { every, cron, set }: 
           timezone: 'UTC',
           jitter: JITTER,
         },
+        memo: { [AUTHOR]: author },
         policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCH_UP },
         action: {
           type: 'startWorkflow',
           workflowType: WORKFLOWS.retrain,
           workflowId: scheduleId,
           taskQueue: QUEUES.workflow,
-          args: [await pipelineInput(prepared, platform)],
+          args: [{ ...(await pipelineInput(prepared, platform)), ...approval }],
           staticSummary: `Retrain ${prepared.config.name} when its data change`,
         },
       });

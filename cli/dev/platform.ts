@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
@@ -19,6 +20,7 @@ import { clientIdentity } from '../client-identity.ts';
 import { readEnvironment } from '../environment.ts';
 import { toFault } from '../to-fault.ts';
 import { type ClientTracing, openClientTracing } from '../tracing.ts';
+import { certificateTrouble } from './certificate-trouble.ts';
 import { cacheDirOf } from './folders.ts';
 import { type DevWorkers, startDevWorkers } from './workers.ts';
 
@@ -100,7 +102,7 @@ async function startEmbedded({ stateDir, env, report, workers: wanted, signal }:
       ? await startDevWorkers({
           ...{ stateDir, report, signal, payloads: keysFingerprint(readCodecKeys(codec)) },
           env: {
-            ...withoutProfiles(env),
+            ...env,
             TEMPORAL_ADDRESS: temporalAddress,
             SAMFLOW_S3_ENDPOINT: s3.endpoint,
             SAMFLOW_S3_REGION: s3.region,
@@ -149,16 +151,17 @@ async function connect(
   { dataConverter, tracing }: { readonly dataConverter: DataConverter; readonly tracing: ClientTracing },
   signal: AbortSignal | undefined,
 ): Promise<{ client: Client; connection: Connection }> {
+  const connection = Connection.lazy({ ...options, address, connectTimeout: '10s' });
   try {
-    const connecting = Connection.connect({ ...options, address, connectTimeout: '10s' });
-    const connection = await unlessAborted(signal, connecting);
+    await unlessAborted(signal, Promise.race([connection.ensureConnected(), certificateRefused(address, options.tls)]));
     const interceptors = { workflow: tracing.interceptors };
     const identity = clientIdentity();
     return { connection, client: new Client({ connection, namespace, interceptors, dataConverter, identity }) };
   } catch (cause) {
+    await connection.close();
     signal?.throwIfAborted();
     const answer = toFault(cause);
-    if (answer.code === 'TEMPORAL_DENIED') throw answer;
+    if (answer.code === 'TEMPORAL_DENIED' || answer.code === 'TEMPORAL_CERTIFICATE') throw answer;
     throw new Fault(
       'TEMPORAL_UNREACHABLE',
       {
@@ -172,7 +175,22 @@ async function connect(
   }
 }
 
-/** Workers of ours talk to servers of ours: a profile of the user's must not lead them elsewhere. */
-function withoutProfiles(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('TEMPORAL_')));
+/** A connection with TLS that takes longer than this is asked for its reason. */
+const ASK_AFTER_MS = 1_500;
+
+/** Never resolves; rejects where a certificate is why no connection comes about, long before the client gives up. */
+async function certificateRefused(address: string, tls: ConnectionOptions['tls']): Promise<never> {
+  const settings = tls === true ? {} : tls;
+  if (settings) {
+    await sleep(ASK_AFTER_MS, undefined, { ref: false });
+    const trouble = await certificateTrouble(address, settings);
+    if (trouble) throw badCertificate(address, trouble);
+  }
+  return new Promise(() => undefined);
+}
+
+function badCertificate(address: string, trouble: string): Fault {
+  const details = { found: `${trouble} (${address})`, expected: 'certificates that hold now' };
+  const fix = 'Renew it, or correct the TEMPORAL_TLS_… variables: authority, server’s name, client’s certificate';
+  return new Fault('TEMPORAL_CERTIFICATE', { at: 'TEMPORAL_ADDRESS', ...details, fix });
 }

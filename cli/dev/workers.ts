@@ -8,6 +8,7 @@ import { withLock } from '../../infra/dev/lock.mjs';
 import { joinSupervisor, type Lease, supervise } from '../../infra/dev/supervisor.ts';
 import { lastLine } from '../../infra/dev/tools.ts';
 import { Fault } from '../../lib/fault.ts';
+import { workerEnvironment } from './worker-environment.ts';
 
 const COMMAND = fileURLToPath(new URL('../samflow.mjs', import.meta.url));
 /** A worker that ends by itself (a crash of native code, memory) is started again; one that does so at once is not. */
@@ -125,21 +126,15 @@ async function start(pool: Pool, { stateDir, env, payloads }: DevWorkersOptions)
   const args = [COMMAND, 'worker', '--pool', pool];
   const log = join(stateDir, 'logs', `worker-${pool}.log`);
   const lease = await supervise({
-    children: [{ name: pool, command: process.execPath, args, env: ownMetrics(env, pool), cwd: process.cwd(), log }],
+    children: [
+      { name: pool, command: process.execPath, args, env: workerEnvironment(env, pool), cwd: process.cwd(), log },
+    ],
     socket: socketFile(stateDir, pool),
     stateFile: stateFile(stateDir, pool),
     graceMs: GRACE_MS,
   });
   await lease.ready({ servers: serversOf(env), payloads, pid: lease.pids[pool]! } satisfies State);
   return lease;
-}
-
-/** Workers on one machine need an address each: a port after another, in the order of the pools. */
-export function ownMetrics(env: NodeJS.ProcessEnv, pool: Pool): NodeJS.ProcessEnv {
-  const { SAMFLOW_METRICS: address = '' } = env;
-  const [, host = '', port] = /^(.*:)?(\d+)$/.exec(address) ?? [];
-  if (port === undefined) return { ...env };
-  return { ...env, SAMFLOW_METRICS: `${host}${Number(port) + POOLS.indexOf(pool)}` };
 }
 
 const serversOf = (env: NodeJS.ProcessEnv): string => `${env.TEMPORAL_ADDRESS} ${env.SAMFLOW_S3_ENDPOINT}`;

@@ -22,8 +22,25 @@ export type Ending = 'SIGKILL' | 'SIGTERM';
 export interface ProofWorker {
   readonly pid: number;
   readonly isGone: () => boolean;
+  /** Resolves when it has ended, by whatever. */
+  readonly ended: Promise<unknown>;
+  /** What it has logged. */
+  readonly log: () => Promise<string>;
   /** Sends a signal and waits for the end. */
   end(signal: Ending): Promise<{ ms: number; code: number | string | null }>;
+}
+
+/** How a worker differs from a plain one. */
+export interface WorkerOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Stands before the worker's command and becomes it, under limits; `[]` for none. */
+  readonly under?: readonly string[];
+}
+
+export interface ProofOpening {
+  readonly signal?: AbortSignal;
+  /** Of a Temporal server that somebody else has started. */
+  readonly temporalAddress?: string;
 }
 
 /** A bucket: nothing that was made in another one is known in it. */
@@ -56,15 +73,26 @@ export class ProofInstallation {
   }
 
   /** @param folder of its own, removed when it is closed; `env` gives workers what sources and devices need */
-  static async open(folder: string, env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<ProofInstallation> {
+  static async open(
+    folder: string,
+    env: NodeJS.ProcessEnv,
+    { signal, temporalAddress }: ProofOpening = {},
+  ): Promise<ProofInstallation> {
     // Servers and stores of the user's are not to be met.
     const own = Object.entries(env).filter(
       ([name]) => !/^(TEMPORAL|OTEL|SAMFLOW_(S3|HOME|LOG|HEALTH|PATIENT|CODEC|METRICS))/.test(name),
     );
-    const plain = Object.fromEntries(own);
+    const plain: NodeJS.ProcessEnv = Object.fromEntries(own);
+    const address = temporalAddress === undefined ? {} : { TEMPORAL_ADDRESS: temporalAddress };
     await mkdir(join(folder, 'tmp'), { recursive: true });
     const servers = await startDevServers({
-      ...{ stateDir: folder, env: plain, ports: 'random', searchAttributes: SEARCH_ATTRIBUTES, signal },
+      ...{
+        stateDir: folder,
+        env: { ...plain, ...address },
+        ports: 'random',
+        searchAttributes: SEARCH_ATTRIBUTES,
+        signal,
+      },
       report: () => undefined,
     });
     try {
@@ -88,7 +116,11 @@ export class ProofInstallation {
   }
 
   /** Starts a worker on a bucket; resolves when it polls. @throws Fault WORKER_FAILED */
-  async startWorker(pools: string, { name: bucket }: ProofBucket): Promise<ProofWorker> {
+  async startWorker(
+    pools: string,
+    { name: bucket }: ProofBucket,
+    { env: others = {}, under = [] }: WorkerOptions = {},
+  ): Promise<ProofWorker> {
     const { endpoint, region, accessKeyId, secretAccessKey } = this.#servers.s3;
     const log = join(this.#folder, 'logs', `${pools}-${this.#workers.length}.log`);
     const env = {
@@ -102,11 +134,14 @@ export class ProofInstallation {
       SAMFLOW_PATIENT_KEY: this.#patientKey,
       SAMFLOW_CACHE: join(this.#folder, 'cache'),
       SAMFLOW_LOG_LEVEL: 'info',
+      // By which a process of ours is known.
+      PROOF_FOLDER: this.temporaryFiles,
       TMPDIR: this.temporaryFiles,
+      ...others,
     };
-    const args = [COMMAND, 'worker', '--pool', pools];
+    const [command, ...args] = [...under, process.execPath, COMMAND, 'worker', '--pool', pools];
     const lease = await supervise({
-      children: [{ name: pools, command: process.execPath, args, env, cwd: process.cwd(), log }],
+      children: [{ name: pools, command: command!, args, env, cwd: process.cwd(), log }],
       graceMs: 30_000,
     });
     const pid = lease.pids[pools]!;
@@ -117,7 +152,9 @@ export class ProofInstallation {
     });
     const worker: ProofWorker = {
       pid,
+      ended,
       isGone: () => gone,
+      log: () => readFile(log, 'utf8').catch(() => ''),
       end: async (signal) => {
         const began = performance.now();
         if (!gone) process.kill(pid, signal);
@@ -127,8 +164,7 @@ export class ProofInstallation {
     };
     this.#workers.push(worker);
     for (const end = Date.now() + READY_MS; ; await sleep(50)) {
-      const text = await readFile(log, 'utf8').catch(() => '');
-      if (text.includes('"ready"')) return worker;
+      if ((await worker.log()).includes('"ready"')) return worker;
       if (!gone && Date.now() < end) continue;
       const found = `no worker after ${READY_MS / 1000} s: ${await lastLine(log)}`;
       throw new Fault('WORKER_FAILED', { at: pools, found, expected: 'a worker that polls', fix: `See ${log}` });

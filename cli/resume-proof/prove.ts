@@ -41,7 +41,16 @@ export interface ProofOptions {
   readonly seed: number;
   readonly report: (line: string) => void;
   readonly signal: AbortSignal;
+  /** What else must hold of the run whose worker was ended so many times: looked at once all workers are gone. */
+  readonly inspect?: Inspect | undefined;
 }
+
+export type Inspect = (
+  run: WorkflowHandle,
+  endings: number,
+  bucket: ProofBucket,
+  installation: ProofInstallation,
+) => Promise<readonly string[]>;
 
 /**
  * Runs a configuration twice, in buckets that know nothing of each other: once as it is, and once with its gpu worker killed at
@@ -50,20 +59,21 @@ export interface ProofOptions {
 export async function proveResume(
   prepared: PreparedRun,
   installation: ProofInstallation,
-  { kills, ends, seed, report, signal }: ProofOptions,
+  { kills, ends, seed, report, signal, inspect }: ProofOptions,
 ): Promise<Proof> {
   const run = `verify-resume-${randomUUID().slice(0, 8)}`;
   report('a run that nobody touches');
   const untouched = await runIn('untouched', [], run, prepared, installation, report, signal);
   report(`the same with ${kills} kills and ${ends} orders to end, by seed ${seed}`);
   const killed = await runIn('killed', planKills(kills, ends, seed), run, prepared, installation, report, signal);
+  const { made, handle, bucket } = killed;
   const violations = [
     ...differences(untouched.account, killed.account),
-    ...killed.made.flatMap(lossesOf),
+    ...made.flatMap((one) => lossesOf(one, prepared.settings.training.checkpointEverySteps)),
+    ...((await inspect?.(handle, made.length, bucket, installation)) ?? []),
     ...installation.survivors().map((pid) => `worker ${pid} is still alive`),
     ...(await installation.leftFiles()).map((name) => `${name} was left among the temporary files`),
   ];
-  const { made } = killed;
   const missed = kills + ends - made.length;
   return { seed, untouched: untouched.account, killed: killed.account, made, missed, violations };
 }
@@ -76,7 +86,7 @@ async function runIn(
   installation: ProofInstallation,
   report: (line: string) => void,
   signal: AbortSignal,
-): Promise<{ account: Account; made: Made[] }> {
+): Promise<{ account: Account; made: Made[]; handle: WorkflowHandle; bucket: ProofBucket }> {
   const bucket = installation.bucket(name);
   let [, gpu] = await Promise.all([
     installation.startWorker('io,cpu', bucket),
@@ -99,7 +109,7 @@ async function runIn(
   }
   const result = await unlessAborted(signal, handle.result());
   await installation.stopWorkers();
-  return { account: await accountOf(result, bucket), made };
+  return { account: await accountOf(result, bucket), made, handle, bucket };
 }
 
 function start(workflowId: string, input: PipelineInput, { client }: ProofInstallation): Promise<WorkflowHandle> {
@@ -123,9 +133,16 @@ function textOf({ signal, stage, heard, kept, ms, code }: Made): string {
     : `told to end in ${where}; gone after ${Math.round(ms)} ms, code ${code}`;
 }
 
-/** Who is told to end loses no step, and ends well. */
-function lossesOf({ signal, heard, kept, code }: Made): string[] {
-  if (signal === 'SIGKILL') return [];
+/**
+ * Who is told to end loses no step, and ends well. Who is killed loses the steps since the last checkpoint, and those of one more
+ * interval where that one was on its way still.
+ */
+export function lossesOf({ signal, heard, kept, code }: Made, checkpointEverySteps: number): string[] {
+  if (signal === 'SIGKILL') {
+    const lost = heard === null || kept === null ? 0 : heard - kept;
+    const most = 2 * checkpointEverySteps;
+    return lost > most ? [`a worker that was killed at step ${heard} left ${kept}: more than ${most} steps lost`] : [];
+  }
   return [
     ...(code === 0 ? [] : [`a worker that was told to end ended with code ${code}`]),
     ...(heard !== null && kept !== null && kept < heard

@@ -1,4 +1,5 @@
 import type { WorkflowExecutionDescription, WorkflowExecutionStatusName } from '@temporalio/client';
+import { LOST_WORKER } from '../../contracts/failure-codes.ts';
 import { MESSAGES } from '../../contracts/messages.ts';
 import type { Progress, StageProgress } from '../../contracts/pipeline.ts';
 import { FineTuneProgress } from '../../contracts/stages.ts';
@@ -144,7 +145,9 @@ function pendingOf({ raw }: WorkflowExecutionDescription, { client }: Platform):
       stage: activity.activityType?.name ?? '',
       attempt: activity.attempt ?? 1,
       waitingMs: waiting ? Date.now() - Number(waiting.seconds ?? 0) * 1000 : 0,
-      failure: await messageOf(client, activity.lastFailure),
+      failure: activity.lastFailure?.timeoutFailureInfo
+        ? `${LOST_WORKER} (${activity.lastFailure.message})`
+        : await messageOf(client, activity.lastFailure),
       details: await payloadValue(client, activity.heartbeatDetails?.payloads?.[0]),
     };
   });

@@ -197,13 +197,17 @@ function temporalArguments(stateDir: string, port: number, uiPort: number): stri
   return [
     ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', `${port}`, '--ui-port', `${uiPort}`],
     ...['--db-filename', join(stateDir, 'temporal.db'), '--log-level', 'warn'],
-    ...Object.entries(TEMPORAL_SETTINGS).flatMap(([name, value]) => ['--dynamic-config-value', `${name}=${value}`]),
+    ...Object.entries(TEMPORAL_SETTINGS).flatMap(([name, value]) => [
+      '--dynamic-config-value',
+      `${name}=${JSON.stringify(value)}`,
+    ]),
   ];
 }
 
 /** As in infra/compose/dynamic-config.yaml, where the reasons stand. */
 export const TEMPORAL_SETTINGS = {
   'history.transferProcessorMaxPollRPS': 2000,
+  'history.timerProcessorMaxTimeShift': '100ms',
   'matching.numTaskqueueWritePartitions': 1,
   'matching.useNewMatcher': true,
   'matching.enableFairness': true,

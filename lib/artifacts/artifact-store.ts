@@ -33,6 +33,11 @@ export class ArtifactStore {
     this.#cache = cache;
   }
 
+  /** Where copies of what is read lie on this machine; null where none are kept. */
+  get copies(): BlobCache | null {
+    return this.#cache;
+  }
+
   /** Stores bytes under their own hash. Storing the same bytes again costs one refused request and changes nothing. */
   async put(kind: string, bytes: Uint8Array, contentType = 'application/octet-stream'): Promise<ArtifactRef> {
     const sha256 = sha256Hex(bytes);
@@ -86,7 +91,7 @@ export class ArtifactStore {
     for (let attempt = 0; attempt < 2; attempt++) {
       const object = await this.#store.get(ref.key);
       if (!object) throw missing(ref);
-      const sha256 = await sha256OfLarge(object.bytes);
+      const sha256 = object.sha256 ?? (await sha256OfLarge(object.bytes));
       if (sha256 === ref.sha256 && object.bytes.length === ref.bytes) {
         await this.#cache?.put(ref, object.bytes);
         return object.bytes;

@@ -8,6 +8,10 @@ import { sha256OfLarge } from './keys.ts';
 export interface BlobCache {
   /** The bytes, verified, in memory of their own; null where they are not here. Never throws. */
   get(ref: ArtifactRef): Promise<Uint8Array | null>;
+  /** Bytes [from, to) of it, not verified; null where they are not here. Never throws. */
+  part(ref: ArtifactRef, from: number, to: number): Promise<Uint8Array | null>;
+  /** Whether so many bytes may be kept in it for long beside those of others. */
+  hasRoom(bytes: number): boolean;
   /** Keeps a copy if it can. Never throws. */
   put(ref: ArtifactRef, bytes: Uint8Array): Promise<void>;
 }
@@ -53,7 +57,7 @@ export class DiskCache implements BlobCache {
     if (!KEPT.has(ref.kind)) return null;
     const path = this.#path(ref);
     try {
-      const bytes = await readWhole(path, ref.bytes);
+      const bytes = await readBytes(path, ref.bytes);
       if (bytes && (await sha256OfLarge(bytes)) === ref.sha256) {
         // The time of the last use; access times are switched off on many disks.
         const now = new Date();
@@ -65,6 +69,23 @@ export class DiskCache implements BlobCache {
       if (!isMissing(error)) this.#options.onTrouble?.(error);
     }
     return null;
+  }
+
+  async part(ref: ArtifactRef, from: number, to: number): Promise<Uint8Array | null> {
+    const path = this.#path(ref);
+    try {
+      const bytes = await readBytes(path, ref.bytes, from, to);
+      const now = new Date();
+      await utimes(path, now, now).catch(ignoreMissing);
+      return bytes;
+    } catch (error) {
+      if (!isMissing(error)) this.#options.onTrouble?.(error);
+      return null;
+    }
+  }
+
+  hasRoom(bytes: number): boolean {
+    return bytes <= this.#options.maxBytes / 2;
   }
 
   async put(ref: ArtifactRef, bytes: Uint8Array): Promise<void> {
@@ -142,14 +163,14 @@ export class DiskCache implements BlobCache {
   }
 }
 
-/** Null where the file has another size. */
-async function readWhole(path: string, size: number): Promise<Uint8Array | null> {
+/** All of it, or bytes [from, to). Null where the file has another size. */
+async function readBytes(path: string, size: number, from = 0, to = size): Promise<Uint8Array | null> {
   const file = await open(path, 'r');
   try {
     if ((await file.stat()).size !== size) return null;
-    const bytes = Buffer.allocUnsafeSlow(size);
-    for (let at = 0; at < size; ) {
-      const { bytesRead } = await file.read(bytes, at, Math.min(PIECE_BYTES, size - at), at);
+    const bytes = Buffer.allocUnsafeSlow(to - from);
+    for (let at = 0; at < bytes.length; ) {
+      const { bytesRead } = await file.read(bytes, at, Math.min(PIECE_BYTES, bytes.length - at), from + at);
       if (bytesRead === 0) return null;
       at += bytesRead;
     }

@@ -34,7 +34,7 @@ export async function planGc(
   const content = await readContent(store);
   const isWithin = (ms: number, { modified }: ListedObject): boolean => nowMs - modified.getTime() < ms;
   const isYoung = (object: ListedObject): boolean => isWithin(policy.graceMs, object);
-  // Of runs that have failed or were cancelled nothing is recorded: what they made stays as long as a run would.
+  // Of runs that have failed or were cancelled little is recorded: what they made stays as long as a run would.
   const isRecent = (object: ListedObject): boolean => isWithin(Math.max(policy.graceMs, policy.ageMs ?? 0), object);
   const keptRuns = runsToKeep(content, policy, nowMs);
   const live = new Live(store);
@@ -105,18 +105,20 @@ function runsToKeep({ runs, others }: StoreContent, policy: KeepPolicy, nowMs: n
   // The run that made a champion is asked for by the model's name.
   const kept = new Set(others.flatMap(({ value }) => runsIn(value)));
   const seen = new Map<string, number>();
-  const ids = new Set(runs.map(({ id }) => id));
+  const ids = new Set(runs.flatMap(({ id, isFinished }) => (isFinished ? [id] : [])));
   // A run that another one has started (a fold, say) stays with that one, and is none of its own.
   const ownerOf = (id: string): string | null => {
     const owner = id.slice(0, Math.max(0, id.lastIndexOf('/')));
     return ids.has(owner) ? owner : null;
   };
   const own = runs.filter(({ id }) => ownerOf(id) === null);
-  for (const { id, name, ended } of own.sort((a, b) => b.ended.getTime() - a.ended.getTime())) {
+  for (const { id, name, ended, isFinished } of own.sort((a, b) => b.ended.getTime() - a.ended.getTime())) {
     const newer = seen.get(name) ?? 0;
-    seen.set(name, newer + 1);
+    // One that failed takes the place of none that did not.
+    if (isFinished) seen.set(name, newer + 1);
     const isRecent = nowMs - ended.getTime() < Math.max(graceMs, ageMs ?? 0);
-    if (isRecent || (last !== null && newer < last) || (ageMs === null && last === null)) kept.add(id);
+    const isAmongLast = isFinished && last !== null && newer < last;
+    if (isRecent || isAmongLast || (ageMs === null && last === null)) kept.add(id);
   }
   for (const { id } of runs) if (kept.has(ownerOf(id) ?? '')) kept.add(id);
   return kept;

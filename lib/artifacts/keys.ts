@@ -6,8 +6,9 @@ import { canonicalJson } from './canonical-json.ts';
  * The key scheme, all of it:
  * - `cas/sha256/<hex>`          immutable bytes under their own hash
  * - `memo/<stage>/<hex>.json`   a stage's result, under the hash of what made it
- * - `models/<name>/champion.json` and the like: pointers, the only keys that change (by If-Match)
- * - `runs/<run>/result.json`, `runs/<run>/lineage.json`   what a run gave, and what it was started with and used
+ * - `models/<name>/champion.json`, `models/<name>/candidate.json`   pointers, the only keys that change (by If-Match)
+ * - `runs/<run>/result.json`, `runs/<run>/lineage.json`   what a run gave, and what it was started with and used;
+ *   `runs/<run>/failure.json` is the latter of its last attempt that failed
  * - `runs/<hex>/head.json`, `runs/<hex>/steps/…`          the checkpoints of a training: activities/checkpoint-chain.ts
  * - `deletions/<time>-<hex>.json`   who had which run or patient deleted
  */
@@ -34,6 +35,10 @@ export function sha256Hex(bytes: Uint8Array | string): string {
 export function casKey(sha256: string): string {
   return `cas/sha256/${sha256}`;
 }
+
+/** Which model serves under a name, and which one waits for a yes. */
+export const championKey = (name: string): string => `models/${name}/champion.json`;
+export const candidateKey = (name: string): string => `models/${name}/candidate.json`;
 
 /** What decides a stage's result. `version` goes up when the stage's code makes other bytes of the same inputs. */
 export interface MemoIdentity {

@@ -4,9 +4,14 @@ import { inParallel } from './manifests.ts';
 import { readJson } from './read-json.ts';
 import type { ObjectStore } from './store.ts';
 
-/** Artifacts that hold pixels, weights or texts for people: nothing is named in them. Any other kind is read, if it is JSON. */
+/**
+ * Artifacts that hold pixels, weights or texts for people: nothing is named in them, or (records of former champions) nothing that
+ * has to stay. Any other kind is read, if it is JSON.
+ */
 const LEAVES: ReadonlySet<string> = new Set(
-  'scan mask volume slices embeddings weights checkpoint predictions report licence probability curves'.split(' '),
+  'scan mask volume slices embeddings weights checkpoint predictions report licence probability curves champion-record'.split(
+    ' ',
+  ),
 );
 const LARGEST_JSON = 64 * 2 ** 20;
 

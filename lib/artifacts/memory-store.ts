@@ -11,6 +11,7 @@ import {
   PreconditionFailed,
   type PutLargeOptions,
   type PutOptions,
+  type ReadObject,
 } from './store.ts';
 
 /** Objects in a map, for tests. It counts the calls, so that a test can say what was written and read. */
@@ -51,7 +52,7 @@ export class MemoryStore implements ObjectStore {
     return written;
   }
 
-  async get(key: string, range?: ByteRange): Promise<{ bytes: Uint8Array; etag: string } | null> {
+  async get(key: string, range?: ByteRange): Promise<ReadObject | null> {
     this.counts.get++;
     if (range) checkRange(key, range);
     const object = this.#objects.get(key);

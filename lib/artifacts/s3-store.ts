@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import type { LookupFunction } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
@@ -19,6 +19,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { Fault } from '../fault.ts';
+import { hashedOnce } from './digests.ts';
 import { changedWhileStored, readParts } from './parts.ts';
 import { type ObserveRequests, observed } from './requests.ts';
 import {
@@ -32,6 +33,7 @@ import {
   PreconditionFailed,
   type PutLargeOptions,
   type PutOptions,
+  type ReadObject,
 } from './store.ts';
 
 // The client's notice that releases of 2027 need Node 22 is for us, not for users. Read when a client is made.
@@ -203,10 +205,10 @@ export class S3Store implements ObjectStore {
   }
 
   /**
-   * Reads to the last byte. The client's retries end where the body begins, so a body that breaks off is ours to mend: the
+   * Reads to the last byte, and hashes a whole object as it comes. The client's retries end where the body begins, so a body that breaks off is ours to mend: the
    * rest is asked for by range, under If-Match, into the same buffer.
    */
-  async get(key: string, range?: ByteRange): Promise<{ bytes: Uint8Array; etag: string } | null> {
+  async get(key: string, range?: ByteRange): Promise<ReadObject | null> {
     if (range) checkRange(key, range);
     let download: Download | undefined;
     for (let attempt = 1; ; attempt++) {
@@ -223,17 +225,15 @@ export class S3Store implements ObjectStore {
         download = undefined;
         continue;
       }
-      download ??= {
-        bytes: Buffer.allocUnsafeSlow(response.ContentLength ?? 0),
-        received: 0,
-        etag: response.ETag ?? '',
-      };
+      download ??= beginOf(response, range === undefined);
       try {
         await receive(response, download);
-        return { bytes: download.bytes, etag: download.etag };
+        const sha256 = download.hash?.digest('hex');
+        if (sha256 !== (download.kept ?? sha256)) throw new Damaged();
+        return { bytes: download.bytes, etag: download.etag, ...(sha256 !== undefined && { sha256 }) };
       } catch (error) {
         // Some of the bytes are wrong, and nobody knows which.
-        const damaged = error instanceof Error && /checksum mismatch/i.test(error.message);
+        const damaged = error instanceof Damaged;
         if (attempt === ATTEMPTS) throw damaged ? this.#corrupt(error, key) : this.#fault(error, key);
         if (damaged) download = undefined;
         await backOff(attempt);
@@ -367,6 +367,8 @@ function openClient(options: S3StoreOptions, timeoutMs: number): S3Client {
     forcePathStyle: options.forcePathStyle ?? endpoint !== undefined,
     maxAttempts: REQUEST_ATTEMPTS,
     // The client has no time-outs by default: a server that falls silent would hold an activity for ever.
+    // See `hashedOnce`.
+    responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: {
       connectionTimeout: CONNECT_TIMEOUT_MS,
       requestTimeout: timeoutMs,
@@ -381,6 +383,7 @@ function openClient(options: S3StoreOptions, timeoutMs: number): S3Client {
         credentials: { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) },
       }),
   });
+  client.middlewareStack.add(hashedOnce, { step: 'build', name: 'hashedOnce' });
   if (observe) client.middlewareStack.add(observed(observe), { step: 'initialize', name: 'observe' });
   return client;
 }
@@ -389,7 +392,20 @@ interface Download {
   readonly bytes: Uint8Array;
   received: number;
   readonly etag: string;
+  /** Of a whole object: of what was received, and the digest (hex) that the server keeps, where it does. */
+  readonly hash?: Hash | undefined;
+  readonly kept?: string | undefined;
 }
+
+function beginOf({ ContentLength = 0, ETag = '', ChecksumSHA256 }: GetObjectCommandOutput, isWhole: boolean): Download {
+  return {
+    ...{ bytes: Buffer.allocUnsafeSlow(ContentLength), received: 0, etag: ETag },
+    ...(isWhole && { hash: createHash('sha256'), kept: wholeDigest(ChecksumSHA256) }),
+  };
+}
+
+/** Other bytes came than the server keeps. */
+class Damaged extends Error {}
 
 /** SHA-256 (hex) of an object as the server keeps it. An object of parts has a digest of digests (`…-3`): of no use here. */
 function wholeDigest(checksum: string | undefined): string | undefined {
@@ -409,6 +425,7 @@ async function receive({ Body }: GetObjectCommandOutput, download: Download): Pr
   for await (const chunk of (Body ?? []) as AsyncIterable<Uint8Array>) {
     if (download.received + chunk.length > download.bytes.length) throw new Error('longer than its Content-Length');
     download.bytes.set(chunk, download.received);
+    download.hash?.update(chunk);
     download.received += chunk.length;
   }
   if (download.received < download.bytes.length) throw new Error('shorter than its Content-Length');

@@ -4,11 +4,13 @@ import { inParallel } from './manifests.ts';
 import { type Json, readJson } from './read-json.ts';
 import type { ListedObject, ObjectStore } from './store.ts';
 
-/** A finished run: `runs/<id>/result.json` and what lies beside it. */
+/** A run that has ended: `runs/<id>/result.json` and what lies beside it. */
 export interface StoredRun {
   readonly id: string;
   readonly name: string;
   readonly ended: Date;
+  /** False where all that is known of it is how it failed. */
+  readonly isFinished: boolean;
   readonly objects: readonly ListedObject[];
   /** The objects' JSON. */
   readonly values: readonly unknown[];
@@ -37,7 +39,7 @@ export interface StoreContent {
 
 /** Keys of a training's checkpoints. */
 export const CHAIN = /^runs\/([0-9a-f]{64})\/(head\.json|steps\/\d+\.json)$/;
-const RUN = /^runs\/(.+)\/(?:result|lineage)\.json$/;
+const RUN = /^runs\/(.+)\/(?:result|lineage|failure)\.json$/;
 
 export async function readContent(store: ObjectStore): Promise<StoreContent> {
   const sorted = { chains: new Map<string, ListedObject[]>(), runs: new Map<string, ListedObject[]>() };
@@ -79,15 +81,19 @@ export async function readContent(store: ObjectStore): Promise<StoreContent> {
 }
 
 function runOf(id: string, objects: readonly ListedObject[], values: readonly Json[]): StoredRun {
-  const lineage = values.find((value) => value?.uses !== undefined);
+  const lineages = values.filter((value) => value?.uses !== undefined);
   const names = values.map((value) => value?.name ?? (value?.input as Json)?.name);
-  const uses = (lineage?.uses as { key?: unknown }[] | undefined) ?? [];
+  const uses = lineages.flatMap((lineage) => (lineage?.uses as { key?: unknown }[]) ?? []);
   // Whoever asks for a branch again asks for what it branched from.
-  const { of } = (lineage?.input as { branch?: { of?: unknown } } | undefined)?.branch ?? {};
+  const branches = lineages.flatMap((lineage) => {
+    const { of } = (lineage?.input as { branch?: { of?: unknown } } | undefined)?.branch ?? {};
+    return of === undefined ? [] : [of];
+  });
   return {
     ...{ id, objects, values },
     name: String(names.find((name) => name !== undefined) ?? id),
     ended: new Date(Math.max(...objects.map(({ modified }) => modified.getTime()))),
-    uses: [...uses.map(({ key }) => key), ...(of === undefined ? [] : [of])].map(String),
+    isFinished: objects.some(({ key }) => !key.endsWith('/failure.json')),
+    uses: [...uses.map(({ key }) => key), ...branches].map(String),
   };
 }

@@ -19,7 +19,7 @@ export interface ObjectStore {
    * The object's bytes, or those of `range`; null when there is no such object.
    * @throws RangeError when the range is empty or starts past the end.
    */
-  get(key: string, range?: ByteRange): Promise<{ bytes: Uint8Array; etag: string } | null>;
+  get(key: string, range?: ByteRange): Promise<ReadObject | null>;
   head(key: string): Promise<ObjectHead | null>;
   /** All objects whose key begins with `prefix`, in the order of their keys. */
   list(prefix: string): AsyncIterable<ListedObject>;
@@ -27,6 +27,13 @@ export interface ObjectStore {
   deleteMany(keys: readonly string[]): Promise<void>;
   /** Whether deleted objects stay as old versions; null where the server does not say. Absent where there are none. */
   keepsVersions?(): Promise<boolean | null>;
+}
+
+export interface ReadObject {
+  bytes: Uint8Array;
+  etag: string;
+  /** SHA-256 (hex) of the bytes as they came; of whole objects only. */
+  sha256?: string;
 }
 
 export interface ListedObject {

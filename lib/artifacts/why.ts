@@ -1,6 +1,6 @@
 import type { RunLineage } from '../../contracts/lineage.ts';
 import type { MemoUse } from '../../contracts/memo.ts';
-import type { Difference } from './differences.ts';
+import { type Difference, differencesOf } from './differences.ts';
 import { changesOf, type InputChange } from './explain.ts';
 import { stageOfKey } from './keys.ts';
 import type { Manifest } from './manifest.ts';
@@ -18,7 +18,44 @@ export type FirstDifference =
   | { readonly what: 'patient'; readonly stage: string; readonly patient: string; readonly only: 'a' | 'b' | null }
   | { readonly what: 'input'; readonly stage: string; readonly input: InputChange }
   /** The same was asked, and another result came. */
-  | { readonly what: 'result'; readonly stage: string; readonly patient: string | null };
+  | { readonly what: 'result'; readonly stage: string; readonly patient: string | null }
+  /** How they ended: what both have done is the same, and one of them, or both, failed. */
+  | { readonly what: 'end'; readonly a: Failed; readonly b: Failed; readonly settings: readonly Difference[] };
+
+type Failed = NonNullable<RunLineage['failed']> | null;
+
+/** A run, and those inside it that keep an account, by their last names. */
+export interface Nested {
+  readonly lineage: RunLineage;
+  readonly inside: readonly (readonly [name: string, lineage: RunLineage])[];
+}
+
+/**
+ * The same of cross-validations and retrainings: fold is compared with fold, and then what goes on around them; a run alone with the first
+ * run inside the other. `inside` says in which one something differs.
+ */
+export async function firstDifferenceWithin(
+  a: Nested,
+  b: Nested,
+  store: ObjectStore,
+): Promise<FirstDifference & { readonly inside?: string }> {
+  for (const [name, before, after] of pairsOf(a, b)) {
+    const difference = await firstDifference(before, after, store);
+    if (difference.what !== 'nothing') return { ...difference, ...(name !== null && { inside: name }) };
+  }
+  return { what: 'nothing' };
+}
+
+function pairsOf(a: Nested, b: Nested): [name: string | null, before: RunLineage, after: RunLineage][] {
+  const [firstOfA, firstOfB] = [a.inside[0]?.[1], b.inside[0]?.[1]];
+  if (!firstOfA || !firstOfB) return [[null, firstOfA ?? a.lineage, firstOfB ?? b.lineage]];
+  const there = new Map(b.inside);
+  const inside = a.inside.flatMap(([name, before]): [string, RunLineage, RunLineage][] => {
+    const after = there.get(name);
+    return after ? [[name, before, after]] : [];
+  });
+  return [...inside, [null, a.lineage, b.lineage]];
+}
 
 /** Compares two runs stage by stage, in the order in which data flow, and stops at what differs first. */
 export async function firstDifference(a: RunLineage, b: RunLineage, store: ObjectStore): Promise<FirstDifference> {
@@ -28,11 +65,18 @@ export async function firstDifference(a: RunLineage, b: RunLineage, store: Objec
   let source: FirstDifference | null = null;
   for (const stage of stages) {
     const found = compareStage(stage, of(a, stage), of(b, stage), manifests, origins);
+    // Of the same source, who has failed may not have come to this patient.
+    const without = found?.what === 'patient' ? { a: b, b: a, both: null }[found.only ?? 'both'] : null;
+    if (without?.failed && !source) continue;
     // That the source looks different says little; whose data differ, the next stage knows.
     if (stage === 'download' && found?.what !== 'version') source = found;
     else if (found) return found;
   }
-  return source ?? { what: 'nothing' };
+  if (source) return source;
+  const [failedA, failedB] = [a.failed ?? null, b.failed ?? null];
+  if (!failedA && !failedB) return { what: 'nothing' };
+  const settings = differencesOf(a.input.settings, b.input.settings);
+  return { what: 'end', a: failedA, b: failedB, settings };
 }
 
 const of = ({ uses }: RunLineage, stage: string): MemoUse[] => uses.filter(({ key }) => stageOfKey(key) === stage);

@@ -119,6 +119,10 @@ export function jitterBox(
   ];
 }
 
+/** Whether a drawn box may be another than the exact one: where not, nothing is scored a second time. */
+export const isJittered = ({ kind, jitter, jitterPixels }: PromptsSetting): boolean =>
+  kind !== 'points' && jitter > 0 && jitterPixels > 0;
+
 /** What of the setting decides the prompts that are drawn in training, boxes and points alike. */
 export function drawingOf({ jitter, jitterPixels, kind, positivePoints, negativePoints }: PromptsSetting) {
   return { jitter, jitterPixels, kind, positivePoints, negativePoints };

@@ -1,3 +1,6 @@
+import { EMBEDDINGS_IN_MEMORY } from '../training/embedding.ts';
+import type { ProposerSeconds } from '../training/probe-proposer.ts';
+import { proposerAmount } from '../training/train-proposer.ts';
 import { candidateShapes, type Trainable, trainsEncoder } from '../training/trainable.ts';
 import type { CheckpointFacts } from './checkpoint.ts';
 import type { CountedParts, CountedPatient } from './data.ts';
@@ -12,11 +15,25 @@ export interface TrainingShape {
   readonly checkpointEverySteps: number;
 }
 
+/** Of the run configuration, what decides what is done on top of the training. */
+export interface ScoringShape {
+  /** Boxes are scored a second time, as a hurried reader draws them. */
+  readonly jittered: boolean;
+  /** Post-processing is chosen on the validation patients. */
+  readonly choosesPostProcess: boolean;
+  /** A box proposer is trained. */
+  readonly proposes: boolean;
+}
+
 /** Seconds, measured on this machine. */
 export interface Measured {
   readonly encodeSecondsPerSlice: number;
   /** Of the mask decoder: an encoder that learns comes on top. */
   readonly trainSecondsPerStep: number;
+  /** From a box to its mask, at the size of the slice. */
+  readonly decodeSecondsPerBox: number;
+  /** Null where none is trained. */
+  readonly proposer: ProposerSeconds | null;
 }
 
 /** How often the model is run. */
@@ -29,8 +46,22 @@ export interface Amount {
   readonly steps: number;
   readonly validationSteps: number;
   readonly checkpoints: number;
+  /** Masks that are made to be scored, by either model. */
+  readonly scoredBoxes: number;
+  /** Slices that are encoded for them once more, because the training changed the encoder. */
+  readonly scoredEncodings: number;
   /** Slices of the unseen patients' whole volumes. */
   readonly inferSlices: number;
+  readonly proposer: ProposerAmount | null;
+}
+
+export interface ProposerAmount {
+  readonly steps: number;
+  /** Slices of training and validation, which are prepared. */
+  readonly slices: number;
+  /** Slices at which it is looked, all looks together, and those by which boxes are chosen. */
+  readonly looks: number;
+  readonly choices: number;
 }
 
 /** Bytes that training holds at once, beside what the model computes with. */
@@ -54,6 +85,10 @@ export interface DiskBytes {
 export interface Seconds {
   readonly encode: number;
   readonly train: number;
+  /** Of the box proposer; 0 where there is none. */
+  readonly propose: number;
+  /** Masks by both models, in exact boxes and in jittered ones. */
+  readonly evaluate: number;
   /** At most: slices on which nothing is looked for are left out. */
   readonly infer: number;
 }
@@ -63,7 +98,7 @@ const FLOAT16 = 2;
 /** A pass forward, of the three that forward and backward take together. */
 const FORWARD_SHARE = 1 / 3;
 
-export function amountOf(parts: CountedParts, training: TrainingShape): Amount {
+export function amountOf(parts: CountedParts, training: TrainingShape, scoring: ScoringShape): Amount {
   const { train, epochs, batchBoxes, boxesPerImage, checkpointEverySteps } = training;
   const [groups, held] = [parts.train, parts.val].map((patients) => groupsOf(patients, boxesPerImage)) as [
     number,
@@ -79,8 +114,31 @@ export function amountOf(parts: CountedParts, training: TrainingShape): Amount {
     ...{ stepsPerEpoch, steps },
     validationSteps: Math.ceil(held / most(held)) * (epochs + 1),
     checkpoints: checkpointsOf(steps, stepsPerEpoch, checkpointEverySteps),
+    ...scoredOf(parts, train, scoring),
     inferSlices: sum(parts.test, ({ totalSlices }) => totalSlices),
+    proposer: scoring.proposes ? proposerOf(parts) : null,
   };
+}
+
+/** Both models score the test patients, in each kind of boxes; the fine-tuned one alone the validation patients. */
+function scoredOf(
+  { val, test }: CountedParts,
+  train: Trainable,
+  { jittered, choosesPostProcess }: ScoringShape,
+): Pick<Amount, 'scoredBoxes' | 'scoredEncodings'> {
+  const [kinds, chosenBy] = [jittered ? 2 : 1, choosesPostProcess ? val : []];
+  const boxes = ({ boxes }: CountedPatient): number => sum(boxes, (count) => count);
+  const slices = ({ slices }: CountedPatient): number => slices;
+  return {
+    scoredBoxes: 2 * kinds * sum(test, boxes) + sum(chosenBy, boxes),
+    scoredEncodings: trainsEncoder(train) ? kinds * sum(test, slices) + sum(chosenBy, slices) : 0,
+  };
+}
+
+function proposerOf({ train, val }: CountedParts): ProposerAmount {
+  const [learned, held] = [train, val].map((patients) => sum(patients, ({ slices }) => slices)) as [number, number];
+  const { steps, looks } = proposerAmount(learned);
+  return { steps, slices: learned + held, looks: looks * held, choices: held };
 }
 
 /** Objects of one slice that go through the decoder together: as many groups as a slice has are passed in an epoch. */
@@ -101,17 +159,22 @@ const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greates
  * learns as three encodings of each image in training and one in validation.
  */
 export function secondsOf(
-  { encodedSlices, imagesPerStep, steps, validationSteps, inferSlices }: Amount,
+  { encodedSlices, imagesPerStep, steps, validationSteps, inferSlices, ...rest }: Amount,
   train: Trainable,
-  { encodeSecondsPerSlice, trainSecondsPerStep }: Measured,
+  { encodeSecondsPerSlice, trainSecondsPerStep, decodeSecondsPerBox, proposer }: Measured,
 ): Seconds {
   const encoder = trainsEncoder(train) ? (imagesPerStep * encodeSecondsPerSlice) / FORWARD_SHARE : 0;
   return {
     encode: encodedSlices * encodeSecondsPerSlice,
     train: (steps + validationSteps * FORWARD_SHARE) * (trainSecondsPerStep + encoder),
+    propose: rest.proposer && proposer ? proposerSeconds(rest.proposer, proposer) : 0,
+    evaluate: rest.scoredBoxes * decodeSecondsPerBox + rest.scoredEncodings * encodeSecondsPerSlice,
     infer: inferSlices * encodeSecondsPerSlice,
   };
 }
+
+const proposerSeconds = (amount: ProposerAmount, { perStep, perSlice, perLook, perChoice }: ProposerSeconds): number =>
+  amount.steps * perStep + amount.slices * perSlice + amount.looks * perLook + amount.choices * perChoice;
 
 export function embeddingBytes({ embeddingShape: [channels, height, width] }: CheckpointFacts): number {
   return channels * height * width * FLOAT16;
@@ -131,8 +194,14 @@ export function memoryOf(parts: CountedParts, facts: CheckpointFacts, training: 
     optimiser: heldVectors(training) * trainedParametersOf(facts, training.train) * FLOAT32,
     images: trainsEncoder(training.train)
       ? sum(learning, ({ slicesBytes }) => slicesBytes)
-      : sum(learning, ({ slices }) => slices * embeddingBytes(facts)),
-    objects: sum(learning, ({ boxes, height, width }) => sum(boxes, (count) => count) * (height * width + targetBytes)),
+      : Math.min(
+          EMBEDDINGS_IN_MEMORY,
+          sum(learning, ({ slices }) => slices * embeddingBytes(facts)),
+        ),
+    objects: sum(
+      learning,
+      ({ boxes, height, width }) => sum(boxes, (count) => count) * (Math.ceil((height * width) / 8) + targetBytes),
+    ),
   };
 }
 

@@ -1,4 +1,5 @@
-import { drawingOf } from '../dataset/prompts.ts';
+import { structuresOf } from '../dataset/label-groups.ts';
+import { drawingOf, isJittered } from '../dataset/prompts.ts';
 import { isOnThisMachine, openSource } from '../dataset/sources/open.ts';
 import type { Source } from '../dataset/sources/source.ts';
 import { isFault } from '../fault.ts';
@@ -6,6 +7,8 @@ import type { Device } from '../runtime/session.ts';
 import type { SamModel } from '../sam/model.ts';
 import type { FineTuneSettings } from '../training/fine-tune.ts';
 import { probeTrainingStep } from '../training/probe.ts';
+import { probeProposer } from '../training/probe-proposer.ts';
+import { promptShape } from '../training/prompt-feeds.ts';
 import { trainsEncoder } from '../training/trainable.ts';
 import { type CheckpointFacts, findCheckpoint } from './checkpoint.ts';
 import {
@@ -16,11 +19,13 @@ import {
   type Measured,
   type MemoryBytes,
   memoryOf,
+  type ScoringShape,
   type Seconds,
   secondsOf,
   trainedParametersOf,
 } from './cost.ts';
 import { type CountedParts, countData, type DataSettings } from './data.ts';
+import { probeDecoder } from './probe-decoder.ts';
 import { probeEncoder } from './probe-encoder.ts';
 
 /** Of a run configuration, what decides about data, size and time. */
@@ -34,6 +39,7 @@ export interface PlanSettings extends DataSettings {
     readonly precision: 'auto' | 'float32' | 'float16' | 'int8';
   };
   readonly training: Omit<FineTuneSettings, keyof ReturnType<typeof drawingOf>>;
+  readonly evaluation: { readonly postProcess: unknown };
 }
 
 export interface PlanOptions {
@@ -75,7 +81,7 @@ export async function planRun(settings: PlanSettings, options: PlanOptions): Pro
   const { model, training } = settings;
   const { facts, model: opened, isMadeUp } = await findCheckpoint(model.checkpoint, model.inputSize, options.modelsDir);
   const parts = await readParts(settings, options);
-  const amount = parts && amountOf(parts, training);
+  const amount = parts && amountOf(parts, training, scoringOf(settings));
   const { measured, notMeasured } = opened
     ? await measure(opened, parts, amount, settings, options)
     : { measured: null, notMeasured: `${model.checkpoint} is not on this machine` };
@@ -103,12 +109,18 @@ async function readParts(settings: PlanSettings, { cacheDir, report }: PlanOptio
   }
 }
 
+const scoringOf = ({ prompts, evaluation }: PlanSettings): ScoringShape => ({
+  jittered: isJittered(prompts),
+  choosesPostProcess: evaluation.postProcess === 'auto',
+  proposes: prompts.automatic === 'proposer',
+});
+
 /** Steps before slices: a device that is not there is then refused at once. */
 async function measure(
   model: SamModel,
   parts: CountedParts | null,
   amount: Amount | null,
-  { training, prompts, device, model: { precision } }: PlanSettings,
+  { dataset, training, prompts, device, model: { precision } }: PlanSettings,
   { threads, report }: PlanOptions,
 ): Promise<{ measured: Measured | null; notMeasured: string | null }> {
   const batchBoxes = amount ? amount.imagesPerStep * training.boxesPerImage : training.batchBoxes;
@@ -123,7 +135,15 @@ async function measure(
     );
     report('Measuring the encoder');
     const encodeSecondsPerSlice = await probeEncoder(model, slice, { ...session, precision });
-    return { measured: { encodeSecondsPerSlice, trainSecondsPerStep: secondsPerStep }, notMeasured: null };
+    report('Measuring the decoder');
+    const decodeSecondsPerBox = await probeDecoder(model, slice, promptShape(prompts), session);
+    const proposes = prompts.automatic === 'proposer';
+    if (proposes) report('Measuring the box proposer');
+    const structures = structuresOf(dataset.target ?? '', dataset.labels).length;
+    const asked = { structures, mode: prompts, height: slice.height, width: slice.width };
+    const proposer = proposes ? await probeProposer(model.config, asked, session) : null;
+    const measured = { encodeSecondsPerSlice, trainSecondsPerStep: secondsPerStep, decodeSecondsPerBox, proposer };
+    return { measured, notMeasured: null };
   } catch (error) {
     if (!isFault(error) || error.code !== 'RUNTIME_PROVIDER') throw error;
     return { measured: null, notMeasured: error.details.found };

@@ -38,4 +38,6 @@ export interface Fold {
   readonly fineTuned: Scores;
   /** What the fold's validation patients chose to be done to its masks. */
   readonly postProcess: PostProcess | null;
+  /** What was asked of its training while it was at work. */
+  readonly asked?: { readonly stoppedEarly?: true | undefined; readonly extendedTo?: number | undefined } | undefined;
 }

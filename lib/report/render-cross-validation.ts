@@ -1,5 +1,5 @@
 import { allScoresTable, type ScoredPatients, worstCasesTable } from './cases.ts';
-import type { CrossValidationData } from './cross-validation-data.ts';
+import type { CrossValidationData, Fold } from './cross-validation-data.ts';
 import { change, count, plural, score } from './format.ts';
 import { type Html, html } from './html.ts';
 import { postProcessText } from './metric-names.ts';
@@ -89,9 +89,21 @@ function foldsSection({ folds }: CrossValidationData): Html {
     change(fineTuned.dice - zeroShot.dice),
     postProcess ? postProcessText(postProcess) : 'none',
   ]);
-  return html`<section id="folds"><h2>Folds</h2>${table(columns, rows)}
+  const unlike = folds.flatMap(({ asked }, at) => askedText(asked).map((what) => `fold ${at + 1} was ${what}`));
+  return html`<section id="folds"><h2>Folds</h2>${table(columns, rows)}${
+    unlike.length > 0 &&
+    html`
+<p class="caution">The folds were not trained alike, as people asked: ${unlike.join('; ')}.</p>`
+  }
 <p class="note">Numbers of patients, and mean Dice over the tested ones with boxes from the truth. Each fold is a run with a report and a model of its own; epoch and post-processing are chosen on its own validation patients.</p></section>
 `;
+}
+
+function askedText(asked: Fold['asked']): string[] {
+  return [
+    ...(asked?.stoppedEarly ? ['stopped early'] : []),
+    ...(asked?.extendedTo === undefined ? [] : [`extended to ${plural(asked.extendedTo, 'epoch')}`]),
+  ];
 }
 
 function patientsSection({ patients }: CrossValidationData, evaluation: Evaluation): Html {

@@ -1,7 +1,7 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../fault.ts';
+import { withWorkFolder } from './work-folder.ts';
 
 /** What computes: the processor, an NVIDIA card by its number (0 where none is given), or any card through WebGPU. */
 export type Device = 'cpu' | 'webgpu' | 'cuda' | `cuda:${number}`;
@@ -56,14 +56,11 @@ export const PROBE_MODEL = Buffer.from(
  * Runs `use` with a prefix for profiles, and says which provider each operator ran on. Only the profile tells: a runtime
  * that cannot use a provider may go on with another one without a word.
  */
-export async function providersUsed(use: (profilePrefix: string) => Promise<void>): Promise<Set<string>> {
-  const folder = await mkdtemp(join(tmpdir(), 'samflow-profile-'));
-  try {
+export function providersUsed(use: (profilePrefix: string) => Promise<void>): Promise<Set<string>> {
+  return withWorkFolder(async (folder) => {
     await use(join(folder, 'profile'));
     const [name] = await readdir(folder);
     const events = JSON.parse(await readFile(join(folder, name!), 'utf8')) as { args?: { provider?: string } }[];
     return new Set(events.flatMap(({ args }) => (args?.provider ? [args.provider] : [])));
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }

@@ -1,10 +1,7 @@
-import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../fault.ts';
-
-/** Folders of this machine; processes of others, which may share the place, are not known here. */
-const OWN = `samflow-model-${hostname().replace(/[^\w.]/g, '_')}-`;
+import { withWorkFolder } from './work-folder.ts';
 
 /** The name under which models look for their weights. */
 const WEIGHTS = 'weights.bin';
@@ -14,44 +11,19 @@ const WEIGHTS = 'weights.bin';
  * instead of copying them, so a large model is in memory once; what is mapped stays readable after the folder is gone.
  * @throws Fault DISK_FULL
  */
-export async function withModelFile<T>(
+export function withModelFile<T>(
   { model, weights }: { model: Uint8Array; weights: readonly Uint8Array[] },
   use: (path: string) => Promise<T>,
 ): Promise<T> {
-  swept ??= sweepModelFiles();
-  await swept;
-  const folder = await mkdtemp(join(tmpdir(), `${OWN}${process.pid}-`));
-  try {
+  return withWorkFolder(async (folder) => {
     const path = join(folder, 'model.onnx');
     await writeParts(path, [model]);
     await writeParts(join(folder, WEIGHTS), weights);
-    return await use(path);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+    return use(path);
+  });
 }
 
-let swept: Promise<void> | undefined;
-
-/** Removes what processes of this machine have left that were killed while they opened a session. */
-export async function sweepModelFiles(): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
-    const pid = name.startsWith(OWN) ? Number.parseInt(name.slice(OWN.length), 10) : Number.NaN;
-    if (!Number.isNaN(pid) && isGone(pid)) await rm(join(tmpdir(), name), { recursive: true, force: true });
-  }
-}
-
-function isGone(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return false;
-  } catch (error) {
-    // EPERM: it is somebody else's, and alive.
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
-  }
-}
-
-/** One part after the other, all of them. @throws Fault DISK_FULL: another attempt would need as much room at the same place */
+/** One part after the other, all of them. @throws Fault DISK_FULL */
 export async function writeParts(path: string, parts: readonly Uint8Array[]): Promise<void> {
   const file = await open(path, 'w');
   try {
@@ -69,7 +41,7 @@ const isFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes((error
 function noRoom(parts: readonly Uint8Array[]): Fault {
   const mebibytes = parts.reduce((bytes, part) => bytes + part.length, 0) / 2 ** 20;
   return new Fault('DISK_FULL', {
-    at: 'TMPDIR',
+    at: 'TMPDIR of the worker',
     found: `no space left for a session's weights of ${Math.ceil(mebibytes)} MiB`,
     expected: 'room for the weights of every model in use',
     fix: 'Free space in the folder for temporary files, or let TMPDIR name one on a larger disk',

@@ -14,6 +14,8 @@ export interface SessionOptions {
   /** Threads inside one operator. Fixed by the caller: the sums, and so the bits, depend on whether it is 1 or more. */
   readonly threads: number;
   readonly fold?: FoldOptions;
+  /** No longer waits for the opening, which takes a second on a busy machine: a thread begins, and the model is built in it. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -35,13 +37,41 @@ export interface FoldOptions {
 
 /** What the thread is asked; each request is answered in order with the same id. */
 export type Request =
-  | { kind: 'open'; model: Uint8Array | string; options: SessionOptions }
+  | { kind: 'open'; model: Uint8Array | string; options: Omit<SessionOptions, 'signal'> }
   | { kind: 'check'; device: Device }
   | { kind: 'run'; feeds: Record<string, Tensor>; numbers: Readonly<Record<string, number>> }
   | { kind: 'write'; tensors: Record<string, Tensor> }
   | { kind: 'read'; names: readonly string[] }
   | { kind: 'close' };
 export type Reply = { id: number; tensors: Record<string, Tensor> } | { id: number; error: string };
+
+// tsx does not load a .ts file as a thread's entry under Node 20, so the entry is JavaScript that loads the rest.
+const startThread = (): Worker => new Worker(new URL('./session-thread.mjs', import.meta.url));
+
+/** Threads that have loaded the runtime before there is a session for them. */
+const prepared = new Set<Worker>();
+
+/**
+ * Starts threads for the next sessions, which then open without the half second that a thread takes to load. For a process
+ * that waits for work: those that are never used end with it.
+ */
+export function prepareSessions(count: number): void {
+  for (let i = prepared.size; i < count; i++) {
+    const thread = startThread();
+    prepared.add(thread);
+    // One that ends before it is used is none; whoever starts the next one hears why.
+    thread.on('error', () => prepared.delete(thread));
+    thread.on('exit', () => prepared.delete(thread));
+    thread.unref();
+  }
+}
+
+function takeThread(): Worker {
+  const [thread] = prepared;
+  if (!thread) return startThread();
+  prepared.delete(thread);
+  return thread;
+}
 
 /**
  * An ONNX model in a thread of its own. `run()` of the native runtime blocks its event loop for the whole computation;
@@ -57,8 +87,7 @@ export class Session {
   private ended: Error | undefined;
 
   private constructor() {
-    // tsx does not load a .ts file as a thread's entry under Node 20, so the entry is JavaScript that loads the rest.
-    this.thread = new Worker(new URL('./session-thread.mjs', import.meta.url));
+    this.thread = takeThread();
     this.thread.on('message', (reply: Reply) => {
       const waiting = this.pending.get(reply.id);
       this.pending.delete(reply.id);
@@ -70,9 +99,37 @@ export class Session {
     this.thread.unref();
   }
 
-  /** Builds a session. Throws RUNTIME_PROVIDER where the device cannot be used, or another one would be. */
-  static async open(source: ModelSource, options: SessionOptions): Promise<Session> {
+  /**
+   * Builds a session. Throws RUNTIME_PROVIDER where the device cannot be used, or another one would be, and at once the signal's reason
+   * where it aborts meanwhile.
+   */
+  static async open(source: ModelSource, { signal, ...options }: SessionOptions): Promise<Session> {
+    signal?.throwIfAborted();
+    const opening = Session.build(source, options, signal);
+    if (!signal) return opening;
+    let abort = (): void => undefined;
+    const aborted = new Promise<never>((_, reject) => {
+      abort = () => reject(signal.reason);
+    });
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      return await Promise.race([opening, aborted]);
+    } catch (error) {
+      if (signal.aborted) giveUp(opening);
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  private static async build(
+    source: ModelSource,
+    options: Omit<SessionOptions, 'signal'>,
+    signal: AbortSignal | undefined,
+  ): Promise<Session> {
     const device = options.device ?? 'cpu';
+    await Promise.all(givenUp);
+    signal?.throwIfAborted();
     const session = new Session();
     try {
       if (device !== 'cpu') await session.ask({ kind: 'check', device }).catch((error) => refuseDevice(device, error));
@@ -130,4 +187,19 @@ export class Session {
     for (const { reject } of this.pending.values()) reject(this.ended);
     this.pending.clear();
   }
+}
+
+/** Openings that nobody waits for any more. The next one does: there is to be room for one model at a time. */
+const givenUp = new Set<Promise<void>>();
+
+/**
+ * Lets an opening come to its end and closes what it gives. Its thread cannot be ended sooner: in the middle of native code that takes
+ * the whole process with it.
+ */
+function giveUp(opening: Promise<Session>): void {
+  const ended: Promise<void> = opening
+    .then((session) => session.close())
+    .catch(() => undefined)
+    .finally(() => givenUp.delete(ended));
+  givenUp.add(ended);
 }

@@ -10,7 +10,8 @@ import {
   type Progress,
   type StartFigures,
 } from './checkpoint.ts';
-import { type MaskTraining, maskTraining, type StepSettings } from './mask-training.ts';
+import { imageInput, type MaskTraining, maskTraining, type StepSettings } from './mask-training.ts';
+import { PassFeeds } from './pass-feeds.ts';
 import type { BatchSettings } from './passes.ts';
 import { Batches, type PromptDrawing, type TrainingSlice } from './samples.ts';
 import { learningRateAt, type ScheduleSettings } from './schedule.ts';
@@ -62,6 +63,8 @@ export interface FineTuneOptions {
    */
   readonly onCheckpoint?: (bytes: Uint8Array, step: number, epochs: number) => Promise<void>;
   readonly onStatus?: (status: FineTuneStatus) => void;
+  /** Is told of each pass, in training and validation, how long the model waited for its feeds. */
+  readonly onWait?: ((seconds: number) => void) | undefined;
 }
 
 export interface FineTuned {
@@ -84,7 +87,7 @@ export interface FineTuned {
  * its checkpoints. Throws TRAINING_NO_SAMPLES, TRAINING_DIVERGED, CHECKPOINT_MISMATCH.
  */
 export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
-  const { model, train, val, settings, session, signal } = options;
+  const { model, train, val, settings, signal } = options;
   for (const [part, slices] of Object.entries({ train, val })) {
     if (slices.every(({ objects }) => objects.length === 0)) {
       throw new Fault('TRAINING_NO_SAMPLES', {
@@ -97,17 +100,28 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   }
   const [batches, held] = [train, val].map((slices) => new Batches(slices, settings, model)) as [Batches, Batches];
   const training = maskTraining(model, batches, settings);
-  const run = await TrainingRun.open(options, batches, training);
+  const { run, validator } = await openBoth(options, batches, held, training);
   try {
-    const validator = await Validator.open(model, training.learner, held, settings, session);
-    try {
-      return await run.finish(validator, signal);
-    } finally {
-      await validator.close();
-    }
+    return await run.finish(validator, signal);
   } finally {
-    await run.close();
+    await Promise.all([run.close(), validator.close()]);
   }
+}
+
+/** What trains and what scores. Small models are opened beside each other; with an encoder in it, each is as large as all weights. */
+async function openBoth(options: FineTuneOptions, batches: Batches, held: Batches, training: MaskTraining) {
+  const { model, settings, session, onWait } = options;
+  const opening = TrainingRun.open(options, batches, training);
+  if (imageInput(settings.train) === 'pixels') await opening;
+  const [run, validator] = await Promise.allSettled([
+    opening,
+    Validator.open(model, training.learner, held, settings, session, onWait),
+  ]);
+  if (run.status === 'fulfilled' && validator.status === 'fulfilled') {
+    return { run: run.value, validator: validator.value };
+  }
+  for (const opened of [run, validator]) if (opened.status === 'fulfilled') await opened.value.close();
+  throw run.status === 'rejected' ? run.reason : (validator as PromiseRejectedResult).reason;
 }
 
 class TrainingRun {
@@ -115,6 +129,7 @@ class TrainingRun {
   private readonly batches: Batches;
   private readonly training: MaskTraining;
   private readonly session: StepSession;
+  private readonly feeds: PassFeeds;
   private readonly until: number;
   private readonly updatesPerEpoch: number;
   private progress: Progress;
@@ -134,12 +149,14 @@ class TrainingRun {
     batches: Batches,
     training: MaskTraining,
     session: StepSession,
+    feeds: PassFeeds,
     from: Checkpoint,
   ) {
     this.options = options;
     this.batches = batches;
     this.training = training;
     this.session = session;
+    this.feeds = feeds;
     this.until = options.until ?? options.settings.epochs;
     this.updatesPerEpoch = Math.ceil(batches.perEpoch / options.settings.accumulate);
     this.progress = from.progress;
@@ -150,8 +167,11 @@ class TrainingRun {
   static async open(options: FineTuneOptions, batches: Batches, training: MaskTraining): Promise<TrainingRun> {
     const { start, step } = training;
     const from = options.resume ? decodeTrainingCheckpoint(options.resume, start.length) : beginning(start);
+    const feeds = new PassFeeds(batches, options.settings, options.onWait);
+    // Who goes on in mid-epoch reads the first pass while the sessions open.
+    if (from.progress.step % batches.perEpoch > 0) feeds.begin(from.progress.step);
     const session = await StepSession.open(step, from.state, options.session);
-    return new TrainingRun(options, batches, training, session, from);
+    return new TrainingRun(options, batches, training, session, feeds, from);
   }
 
   async finish(validator: Validator, signal: AbortSignal | undefined): Promise<FineTuned> {
@@ -211,8 +231,9 @@ class TrainingRun {
     let batchLoss = 0;
     for (let pass = 0; pass < passes; pass++) {
       // Not where gradients of earlier batches are in one sum with those of this one: what was before it could not be kept.
-      if (pass === 0 || inUpdate === 0) signal?.throwIfAborted();
-      const feeds = this.batches.training(epoch, inEpoch, pass, settings);
+      const mayEnd = pass === 0 || inUpdate === 0;
+      if (mayEnd) signal?.throwIfAborted();
+      const feeds = await this.feeds.next(done, mayEnd ? signal : undefined);
       const ended = endsUpdate && pass === passes - 1 ? (inUpdate + 1) * passes : 0;
       const began = performance.now();
       const { loss, isSound } = await this.session.step(update, this.learningRate(update), feeds, ended);
@@ -236,9 +257,8 @@ class TrainingRun {
     if (this.unproved?.step !== step) await this.checkpoint();
     if (!this.unproved) return;
     if (this.passesMade === 0) {
-      const { perEpoch } = this.batches;
       if (this.passMs > PARTING_PASS_MS) return;
-      const feeds = this.batches.training(Math.floor(step / perEpoch), step % perEpoch, 0, this.options.settings);
+      const feeds = await this.feeds.next(step, AbortSignal.timeout(PARTING_PASS_MS));
       const { loss } = await this.session.step(1, 1, feeds, 0);
       if (!Number.isFinite(loss)) return;
     }

@@ -30,7 +30,7 @@ export async function probeTrainingStep(
     const run = async () => {
       step += 1;
       for (let pass = 0; pass < batches.passes; pass++) {
-        const feeds = batches.training(step, 0, pass, settings);
+        const feeds = await batches.training(step, 0, pass, settings);
         await session.step(step, settings.learningRate, feeds, pass === batches.passes - 1 ? batches.passes : 0);
       }
     };

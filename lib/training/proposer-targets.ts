@@ -3,6 +3,7 @@ import { randomOrder } from '../dataset/random.ts';
 import { Fault } from '../fault.ts';
 import { float32, type Tensor } from '../runtime/tensor.ts';
 import { float16ToFloat32 } from '../safetensors.ts';
+import { readEmbedding } from './embedding.ts';
 import { headFeeds, type PlacedSlice, structureOf } from './proposer.ts';
 import { insideShares, mapGrid, structureShares } from './proposer-cells.ts';
 import type { HeadShape } from './proposer-head.ts';
@@ -56,7 +57,7 @@ export async function measureChannels(
   for (const { embedding, height, width } of slices) {
     await setImmediate();
     signal?.throwIfAborted();
-    const values = float16ToFloat32(embedding);
+    const values = float16ToFloat32(await readEmbedding(embedding));
     const inside = insideShares({ height, width, grid });
     for (let cell = 0; cell < grid ** 2; cell++) {
       if (inside[cell]! < 0.5) continue;
@@ -97,7 +98,7 @@ export function drawnSlices(step: number, count: number, of: number, seed: numbe
 }
 
 /** The feeds of `headLogits` and `headLoss`: shares [N, cells, K] and insides [N, cells, 1] beside the embeddings. */
-export function trainingFeeds(slices: readonly Target[], shape: HeadShape): Record<string, Tensor> {
+export async function trainingFeeds(slices: readonly Target[], shape: HeadShape): Promise<Record<string, Tensor>> {
   const { structures, grid } = shape;
   const cells = mapGrid(grid) ** 2;
   const shares = new Float32Array(slices.length * cells * structures);
@@ -110,7 +111,7 @@ export function trainingFeeds(slices: readonly Target[], shape: HeadShape): Reco
     }
   }
   return {
-    ...headFeeds(slices, shape),
+    ...(await headFeeds(slices, shape)),
     shares: float32(shares, [slices.length, cells, structures]),
     inside: float32(inside, [slices.length, cells, 1]),
   };

@@ -3,6 +3,8 @@ import { input, sigmoid, transpose } from '../graph/index.ts';
 import type { Session, SessionOptions } from '../runtime/session.ts';
 import { float16, float32 } from '../runtime/tensor.ts';
 import { flatParameters, flatSize, frozenParameters } from '../sam/parameters.ts';
+import { Ahead } from './ahead.ts';
+import { type Embedding, readEmbedding } from './embedding.ts';
 import { openSession } from './open-session.ts';
 import { boxesOfShares, type Proposal } from './proposer-boxes.ts';
 import { insideShares, mapGrid, PLACE_SIZE, type SlicePlace, writePlaces } from './proposer-cells.ts';
@@ -14,8 +16,7 @@ const BATCH = 8;
 
 /** A slice as the head sees it. */
 export interface PlacedSlice extends SlicePlace {
-  /** Float16 bits [C, h, w]. */
-  readonly embedding: Uint16Array;
+  readonly embedding: Embedding;
   /** Pixels of the slice. */
   readonly height: number;
   readonly width: number;
@@ -51,10 +52,13 @@ export class ShareMaps {
   async of(slices: readonly PlacedSlice[], signal?: AbortSignal): Promise<Float32Array[]> {
     const size = this.shape.structures * mapGrid(this.shape.grid) ** 2;
     const maps: Float32Array[] = [];
+    const batches = Math.ceil(slices.length / BATCH);
+    const batchOf = (at: number) =>
+      Array.from({ length: BATCH }, (_, i) => slices[Math.min(at * BATCH + i, slices.length - 1)]!);
+    const ahead = new Ahead((at) => headFeeds(batchOf(at), this.shape), 0, batches);
     for (let start = 0; start < slices.length; start += BATCH) {
       signal?.throwIfAborted();
-      const batch = Array.from({ length: BATCH }, (_, i) => slices[Math.min(start + i, slices.length - 1)]!);
-      const { shares } = await this.session.run(headFeeds(batch, this.shape));
+      const { shares } = await this.session.run(await ahead.next(signal));
       const data = shares!.data as Float32Array;
       for (let i = 0; i < Math.min(BATCH, slices.length - start); i++) {
         maps.push(onSlice(data.slice(i * size, (i + 1) * size), slices[start + i]!, this.shape));
@@ -75,12 +79,12 @@ function onSlice(maps: Float32Array, { height, width }: PlacedSlice, { grid }: H
 }
 
 /** What `headLogits` takes. */
-export function headFeeds(slices: readonly PlacedSlice[], { channels, grid }: HeadShape) {
+export async function headFeeds(slices: readonly PlacedSlice[], { channels, grid }: HeadShape) {
   const cells = grid ** 2;
   const embeddings = new Uint16Array(slices.length * channels * cells);
   const places = new Float32Array(slices.length * cells * PLACE_SIZE);
   for (const [i, slice] of slices.entries()) {
-    embeddings.set(slice.embedding, i * channels * cells);
+    embeddings.set(await readEmbedding(slice.embedding), i * channels * cells);
     writePlaces({ height: slice.height, width: slice.width, grid }, slice, places, i * cells * PLACE_SIZE);
   }
   return {

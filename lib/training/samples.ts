@@ -1,9 +1,10 @@
-import { drawPoints, type PointSetting } from '../dataset/points.ts';
+import { type PackedMask, unpackMask } from '../dataset/packed-mask.ts';
+import { drawPoints, type Point, type PointSetting, pointsOf } from '../dataset/points.ts';
 import { jitterBox } from '../dataset/prompts.ts';
 import { random, randomOrder } from '../dataset/random.ts';
-import { float16, float32, type Tensor } from '../runtime/tensor.ts';
+import { float32, type Tensor } from '../runtime/tensor.ts';
 import type { SamModel } from '../sam/model.ts';
-import { preprocess } from '../sam/processor.ts';
+import { imageFeeds, type SliceImage } from './image-feeds.ts';
 import type { BatchShape } from './mask-graph.ts';
 import { type BatchSettings, imagesPerPass } from './passes.ts';
 import { promptFeeds, promptShape, type SlicePrompt, scalePrompt } from './prompt-feeds.ts';
@@ -14,15 +15,11 @@ export interface TrainingObject {
   /** x0, y0, x1, y1 in pixels of the slice. */
   readonly box: readonly [number, number, number, number];
   /** [H, W] of 0 or 1: this object alone. */
-  readonly mask: Uint8Array;
+  readonly mask: Uint8Array | PackedMask;
 }
 
 /** A slice with its objects, as the embedding that was kept of it or as itself. */
-export interface TrainingSlice {
-  /** Float16 bits [C, h, w] of the embedding, or grey values [H, W]. */
-  readonly image: Uint16Array | Uint8Array;
-  readonly height: number;
-  readonly width: number;
+export interface TrainingSlice extends SliceImage {
   readonly objects: readonly TrainingObject[];
 }
 
@@ -58,6 +55,7 @@ export class Batches {
   private readonly groups: readonly Group[];
   /** By slice and object, made when a batch first asks for it: all at once would hold up the heartbeats of a large set. */
   private readonly covered = new Map<string, Uint8Array>();
+  private order: { readonly epoch: number; readonly seed: number; readonly of: Int32Array } | undefined;
   private readonly model: SamModel;
   private readonly pointSetting: PointSetting;
 
@@ -80,23 +78,23 @@ export class Batches {
    * Pass number `pass` of batch number `index` of an epoch, in shuffled order with jittered boxes. The last batch is filled
    * up from the epoch's beginning, so every step has the same shape.
    */
-  training(epoch: number, index: number, pass: number, drawing: PromptDrawing): Record<string, Tensor> {
+  training(epoch: number, index: number, pass: number, drawing: PromptDrawing): Promise<Record<string, Tensor>> {
     const { images } = this.shape;
     const { seed } = drawing;
-    const order = randomOrder(this.groups.length, seed, STREAM.order, epoch);
+    const order = this.orderOf(epoch, seed);
     const first = index * this.images + pass * images;
     const at = Array.from({ length: images }, (_, i) => order[(first + i) % order.length]!);
-    return this.feeds(at, ({ height, width, objects }, object, group, slot) => {
-      const { box: exact, mask } = objects[object]!;
+    return this.feeds(at, (slice, object, group, slot) => {
       const counters = [epoch, group, ...(slot > 0 ? [slot] : [])];
-      const box = jitterBox([...exact], height, width, drawing, seed, STREAM.jitter, ...counters);
+      const exact = slice.objects[object]!.box;
+      const box = jitterBox([...exact], slice.height, slice.width, drawing, seed, STREAM.jitter, ...counters);
       const draw = (n: number) => random(seed, STREAM.points, n, ...counters);
-      return { box, points: drawPoints(mask, box, [height, width], this.pointSetting, draw, 'drawn') };
+      return { box, points: this.points(slice, object, box, draw, 'drawn') };
     });
   }
 
   /** Pass number `pass` in the slices' own order with exact prompts, and which of them count. */
-  validation(pass: number): { feeds: Record<string, Tensor>; counts: readonly boolean[] } {
+  async validation(pass: number): Promise<{ feeds: Record<string, Tensor>; counts: readonly boolean[] }> {
     const { images, boxesPerImage } = this.shape;
     const start = pass * images;
     const rows = Math.min(images, this.groups.length - start);
@@ -104,21 +102,44 @@ export class Batches {
     const counts = at.flatMap((group, row) =>
       Array.from({ length: boxesPerImage }, (_, slot) => row < rows && slot < this.groups[group]!.real),
     );
-    const exact = ({ height, width, objects }: TrainingSlice, object: number, group: number): SlicePrompt => {
-      const { box, mask } = objects[object]!;
+    const exact = (slice: TrainingSlice, object: number, group: number): SlicePrompt => {
+      const { box } = slice.objects[object]!;
       const draw = (n: number) => random(0, STREAM.validation, group, object, n);
-      return { box, points: drawPoints(mask, [...box], [height, width], this.pointSetting, draw, 'deepest') };
+      return { box, points: this.points(slice, object, [...box], draw, 'deepest') };
     };
-    return { feeds: this.feeds(at, exact), counts };
+    return { feeds: await this.feeds(at, exact), counts };
   }
 
-  private feeds(
+  /** Drawn once for all passes of an epoch: of 8000 groups that takes 8 ms. */
+  private orderOf(epoch: number, seed: number): Int32Array {
+    if (this.order?.epoch !== epoch || this.order.seed !== seed) {
+      this.order = { epoch, seed, of: randomOrder(this.groups.length, seed, STREAM.order, epoch) };
+    }
+    return this.order.of;
+  }
+
+  private points(
+    { height, width, objects }: TrainingSlice,
+    object: number,
+    box: Parameters<typeof drawPoints>[1],
+    draw: (n: number) => number,
+    first: 'drawn' | 'deepest',
+  ): Point[] {
+    if (pointsOf(this.pointSetting) === 0) return [];
+    return drawPoints(unpackMask(objects[object]!.mask), box, [height, width], this.pointSetting, draw, first);
+  }
+
+  private async feeds(
     at: readonly number[],
     promptOf: (slice: TrainingSlice, object: number, group: number, slot: number) => SlicePrompt,
-  ): Record<string, Tensor> {
+  ): Promise<Record<string, Tensor>> {
     const { boxesPerImage: perImage, prompt: shape } = this.shape;
     const { config, processor } = this.model;
     const { maskSize } = config;
+    const images = await imageFeeds(
+      at.map((group) => this.slices[this.groups[group]!.slice]!),
+      this.model,
+    );
     const count = at.length * perImage;
     const prompts: SlicePrompt[] = [];
     const target = new Float32Array(count * maskSize ** 2);
@@ -131,33 +152,17 @@ export class Batches {
       }
     }
     return {
-      ...this.imageFeeds(at.map((group) => this.slices[this.groups[group]!.slice]!)),
+      ...images,
       ...promptFeeds(shape, prompts, perImage),
       target: float32(target, [count, 1, maskSize, maskSize]),
     };
-  }
-
-  private imageFeeds(slices: readonly TrainingSlice[]): Record<string, Tensor> {
-    const { config, processor } = this.model;
-    if (slices[0]!.image instanceof Uint8Array) {
-      const size = 3 * config.imageSize ** 2;
-      const pixels = new Float32Array(slices.length * size);
-      for (const [i, { image, height, width }] of slices.entries()) {
-        preprocess(image as Uint8Array, height, width, processor, pixels, i * size);
-      }
-      return { pixels: float32(pixels, [slices.length, 3, config.imageSize, config.imageSize]) };
-    }
-    const shape = [config.decoder.hidden_size, config.grid, config.grid];
-    const embeddings = new Uint16Array(slices.length * slices[0]!.image.length);
-    for (const [i, { image }] of slices.entries()) embeddings.set(image, i * image.length);
-    return { embeddings: float16(embeddings, [slices.length, ...shape]) };
   }
 
   private coverageOf(slice: number, object: number): Uint8Array {
     const key = `${slice}/${object}`;
     const { height, width, objects } = this.slices[slice]!;
     const known = this.covered.get(key);
-    const covered = known ?? coverage(objects[object]!.mask, height, width, this.model.config.maskSize);
+    const covered = known ?? coverage(unpackMask(objects[object]!.mask), height, width, this.model.config.maskSize);
     this.covered.set(key, covered);
     return covered;
   }

@@ -5,6 +5,7 @@ import { Fault } from '../fault.ts';
 import { input } from '../graph/index.ts';
 import type { SessionOptions } from '../runtime/session.ts';
 import { frozenParameters } from '../sam/parameters.ts';
+import { Ahead } from './ahead.ts';
 import { ShareMaps, structureOf } from './proposer.ts';
 import { type BoxMode, exactly } from './proposer-boxes.ts';
 import { mapGrid } from './proposer-cells.ts';
@@ -28,11 +29,17 @@ export type { ProposerSlice } from './proposer-targets.ts';
 /** Bounded work: so many steps, more of them where there are more slices. */
 const STEPS = { least: 400, most: 600, epochs: 60 } as const;
 /** Slices of a step. */
-const IMAGES = 16;
+export const IMAGES = 16;
 const RATE = { learningRate: 3e-3, warmupSteps: 30, schedule: 'cosine' } as const;
 const OPTIMISER = { kind: 'adamw', weightDecay: 0.01, clipNorm: 1 } as const;
 /** Steps between two looks at the validation slices. */
 const CHECK_EVERY = 50;
+/** Steps of a training on so many slices, and how often it looks at the validation slices: after the last step once more. */
+export function proposerAmount(slices: number): { readonly steps: number; readonly looks: number } {
+  const steps = Math.min(STEPS.most, Math.max(STEPS.least, Math.ceil((STEPS.epochs * slices) / IMAGES)));
+  return { steps, looks: Math.ceil(steps / CHECK_EVERY) + 1 };
+}
+
 /** Streams of random numbers under one seed, beside those of the model's own training. */
 const STREAM = { order: 11, start: 12 } as const;
 
@@ -101,15 +108,16 @@ interface Learning extends ProposerTraining {
 
 async function learn(o: Learning): Promise<{ weights: Float32Array; step: number; steps: number }> {
   const { train, val, maps, shape, seed, signal } = o;
-  const steps = Math.min(STEPS.most, Math.max(STEPS.least, Math.ceil((STEPS.epochs * train.length) / IMAGES)));
+  const { steps } = proposerAmount(train.length);
   const session = await StepSession.open(definitionOf(o), { weights: o.start }, o.session);
+  const drawn = (step: number) => drawnSlices(step, IMAGES, train.length, seed, STREAM.order).map((at) => train[at]!);
+  const ahead = new Ahead((step) => trainingFeeds(drawn(step), shape), 0, steps);
   let best = { weights: o.start, step: 0, loss: Number.POSITIVE_INFINITY };
   try {
     for (let step = 1; step <= steps; step++) {
       signal?.throwIfAborted();
-      const slices = drawnSlices(step - 1, IMAGES, train.length, seed, STREAM.order).map((at) => train[at]!);
       const rate = learningRateAt(step, steps, RATE);
-      const { loss, isSound } = await session.step(step, rate, trainingFeeds(slices, shape));
+      const { loss, isSound } = await session.step(step, rate, await ahead.next(signal));
       if (!Number.isFinite(loss) || !isSound) throw diverged(step, loss);
       o.onStep?.(step, steps);
       if (step % CHECK_EVERY > 0 && step < steps) continue;
@@ -124,7 +132,7 @@ async function learn(o: Learning): Promise<{ weights: Float32Array; step: number
   }
 }
 
-function definitionOf({ shape, measured }: Learning): StepDefinition {
+export function definitionOf({ shape, measured }: Pick<Learning, 'shape' | 'measured'>): StepDefinition {
   const cells = mapGrid(shape.grid) ** 2;
   return {
     layout: headParameters(shape).layout,
@@ -161,7 +169,7 @@ function lossOf(targets: readonly Target[], found: readonly Float32Array[], shap
 const log = (p: number): number => Math.log(Math.max(p, 1e-7));
 
 /** One structure's maps beside its true boxes. */
-async function shareMaps(
+export async function shareMaps(
   targets: readonly Target[],
   found: readonly Float32Array[],
   k: number,

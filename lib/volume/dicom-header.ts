@@ -1,5 +1,6 @@
 import type { DataSet } from 'dicom-parser';
 import { Fault } from '../fault.ts';
+import { mayShowNames } from './dicom-burned-in.ts';
 import { numbers, positive } from './dicom-elements.ts';
 import { type FrameGroups, frameGroups, isEnhancedCt } from './dicom-frames.ts';
 import { damaged, parseDicomFile } from './dicom-parse.ts';
@@ -25,6 +26,8 @@ export interface DicomHeader extends Plane {
   /** For a series of one slice, where positions say nothing about its thickness. */
   readonly sliceThicknessMm: number | null;
   readonly rescale: readonly [slope: number, intercept: number];
+  /** Present where the pixels may show words. */
+  readonly mayShowNames?: true;
 }
 
 export interface DicomFrame {
@@ -35,7 +38,7 @@ export interface DicomFrame {
 /**
  * The frames of a file, in its order: most have one, an enhanced CT has them all.
  * Faults: DICOM_FORMAT, DICOM_TRANSFER_SYNTAX, DICOM_NO_PIXELS, DICOM_COLOUR, DICOM_MULTIFRAME, DICOM_PHOTOMETRIC, DICOM_BITS,
- * DICOM_PIXELS_TRUNCATED, DICOM_NO_POSITION, DICOM_ORIENTATION, DICOM_NO_SPACING, DICOM_RESCALE.
+ * DICOM_BURNED_IN, DICOM_PIXELS_TRUNCATED, DICOM_NO_POSITION, DICOM_ORIENTATION, DICOM_NO_SPACING, DICOM_RESCALE.
  */
 export function parseDicomFrames(bytes: Uint8Array, name: string): DicomFrame[] {
   const data = parseDicomFile(bytes, name);
@@ -84,6 +87,7 @@ function readHeader(data: DataSet, groups: FrameGroups, { rows, columns }: Pixel
     ...readPlane(plane, orientation, name),
     sliceThicknessMm: positive(numbers(measures, 'x00180088')[0]) ?? positive(numbers(measures, 'x00180050')[0]),
     rescale: readRescale(values, name),
+    ...(mayShowNames(data, name) && { mayShowNames: true as const }),
   };
 }
 

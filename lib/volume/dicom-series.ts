@@ -1,6 +1,7 @@
 import { Fault } from '../fault.ts';
 import type { Vector3 } from './affine.ts';
 import { checkAffine } from './affine-check.ts';
+import { MAY_SHOW_NAMES } from './dicom-burned-in.ts';
 import type { DicomHeader } from './dicom-header.ts';
 
 /** The slices of one series in order along their normal, and the grid that they make. */
@@ -30,7 +31,7 @@ export function arrangeSeries(headers: readonly DicomHeader[]): SeriesGrid {
   const along = headers.map(({ positionLpsMm }) => dot(positionLpsMm, normal));
   const order = [...headers.keys()].sort((a, b) => along[a]! - along[b]!);
   const sorted = order.map((at) => ({ header: headers[at]!, mm: along[at]! }));
-  const notes: string[] = [];
+  const notes: string[] = headers.some((header) => header.mayShowNames) ? [MAY_SHOW_NAMES] : [];
   const stepMm = sorted.length > 1 ? evenStep(sorted, notes) : thicknessOf(first, notes);
   const origin = sorted[0]!.header;
   checkShear(sorted, normal, stepMm);

@@ -2,19 +2,31 @@ import { createHash } from 'node:crypto';
 
 /** Voxels converted at a time: 1 MiB, so that no volume is ever held as floats as a whole. */
 const CHUNK = 2 ** 18;
+const IS_BIG_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 0;
+
+type Voxels =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array;
 
 /**
  * SHA-256 (hex) of voxels as little-endian float32, in the order in which the pieces come. Of a scan's canonical (RAS+) voxels,
  * first axis fastest, it names the scan by its content alone: not by the file's data type, axis order or compression.
  */
-export function voxelDigest(pieces: Iterable<ArrayLike<number>>): string {
+export function voxelDigest(pieces: Iterable<Voxels>): string {
   const hash = createHash('sha256');
-  const chunk = new DataView(new ArrayBuffer(CHUNK * 4));
+  const chunk = new Float32Array(CHUNK);
   for (const piece of pieces) {
     for (let from = 0; from < piece.length; from += CHUNK) {
       const count = Math.min(CHUNK, piece.length - from);
-      for (let at = 0; at < count; at += 1) chunk.setFloat32(at * 4, piece[from + at]!, true);
-      hash.update(new Uint8Array(chunk.buffer, 0, count * 4));
+      chunk.set(piece.subarray(from, from + count));
+      const bytes = Buffer.from(chunk.buffer, 0, count * 4);
+      hash.update(IS_BIG_ENDIAN ? bytes.swap32() : bytes);
     }
   }
   return hash.digest('hex');

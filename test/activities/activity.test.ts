@@ -83,4 +83,45 @@ describe('an activity', () => {
     const stage = activity(z.strictObject({ a: z.number() }), async () => undefined);
     await assert.rejects(new MockActivityEnvironment().run(stage, { a: 'x' as never }), /\[INTERNAL_ERROR\]/);
   });
+
+  it('hands on what it has reported last, before it fails', async () => {
+    const environment = new MockActivityEnvironment();
+    const beats: unknown[] = [];
+    environment.on('heartbeat', (details) => beats.push(details));
+    const stage = activity(Input, async (_, { report }) => {
+      report({ step: 7 });
+      throw new Error('socket hang up');
+    });
+    await assert.rejects(environment.run(stage, {}));
+    assert.deepEqual(beats, [{ step: 7 }]);
+  });
+
+  it('tells the workflow now and then that it is tried again and again, and why', async () => {
+    const sent: unknown[] = [];
+    const client = {
+      withAbortSignal: (_: AbortSignal, call: () => Promise<unknown>) => call(),
+      workflow: { getHandle: () => ({ signal: async (...told: unknown[]) => sent.push(told) }) },
+    };
+    const stage = activity(Input, async () => {
+      throw Object.assign(new Error('no'), { code: 'ENOSPC' });
+    });
+    for (let attempt = 1; attempt <= 7; attempt++) {
+      const environment = new MockActivityEnvironment(
+        { attempt, activityType: 'fineTune' },
+        { client: client as never },
+      );
+      await assert.rejects(environment.run(stage, {}));
+    }
+    const seen = sent as [string, { activity: string; attempt: number; sentence: string | null }][];
+    assert.deepEqual(
+      seen.map(([signal, { activity, attempt, sentence }]) => [signal, activity, attempt, sentence !== null]),
+      [
+        ['trouble', 'fineTune', 3, true],
+        ['trouble', 'fineTune', 3, false],
+        ['trouble', 'fineTune', 6, true],
+        ['trouble', 'fineTune', 6, false],
+      ],
+    );
+    assert.match(seen[0]![1].sentence!, /no space left.*\[DISK_FULL\]$/);
+  });
 });

@@ -45,9 +45,10 @@ describe('the devices of a worker', () => {
 
   it('stand in for any card of their kind; a run that wants another kind gets that', () => {
     const deviceOf = (own: Device | null, wanted?: string) =>
-      new Sessions({ artifacts: new ArtifactStore(new MemoryStore()), threads: 1, device: own }).options({
-        device: wanted,
-      }).device;
+      new Sessions({ artifacts: new ArtifactStore(new MemoryStore()), threads: 1, device: own }).options(
+        { device: wanted },
+        new AbortController().signal,
+      ).device;
     assert.equal(deviceOf('cuda:1', 'cuda'), 'cuda:1');
     assert.equal(deviceOf('cuda:1', 'cuda:0'), 'cuda:1');
     assert.equal(deviceOf('cuda:1', 'cpu'), 'cpu');

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { tmpdir } from 'node:os';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import {
@@ -55,6 +56,53 @@ const CASES: Case[] = [
   ['an attempt that was taken over is left to its successor', new FencedOut('head moved'), 'ATTEMPT_FENCED_OUT', true],
   ['what is no error at all is told as it is', 'text', 'INFRASTRUCTURE', true],
 ];
+
+const systemError = (code: string, syscall = 'write', path?: string): Error =>
+  Object.assign(new Error(`${code}: no, ${syscall}`), { code, syscall, ...(path !== undefined && { path }) });
+const noConnection = new Fault('STORE_UNREACHABLE', DETAILS, { cause: systemError('EMFILE', 'connect') });
+
+/** What a machine lacks: another one, or the same one later, may have it. */
+const MACHINE: [claim: string, error: unknown, type: string, named: RegExp][] = [
+  ['a full disk', systemError('ENOSPC'), 'DISK_FULL', /^TMPDIR of the worker: .*ENOSPC.*TMPDIR name one/],
+  ['a quota', systemError('EDQUOT'), 'DISK_FULL', /EDQUOT/],
+  ['a bound on the size of files', systemError('EFBIG'), 'DISK_FULL', /EFBIG/],
+  ['a folder that is read-only', systemError('EROFS', 'mkdtemp', `${tmpdir()}/x`), 'DISK_DENIED', /EROFS.*TMPDIR/],
+  ['or not there', systemError('ENOENT', 'mkdtemp', `${tmpdir()}/x`), 'DISK_DENIED', /ENOENT/],
+  ['file handles', systemError('EMFILE', 'open'), 'WORKER_FILE_HANDLES', /EMFILE.*ulimit -n/],
+  ['file handles for a connection', noConnection, 'WORKER_FILE_HANDLES', /EMFILE/],
+  ['memory for an array', new RangeError('Array buffer allocation failed'), 'WORKER_OUT_OF_MEMORY', /more memory/],
+  [
+    'memory of a thread',
+    Object.assign(new Error('x'), { code: 'ERR_WORKER_OUT_OF_MEMORY' }),
+    'WORKER_OUT_OF_MEMORY',
+    /./,
+  ],
+  ['memory in native code', new Error('Exception: std::bad_alloc'), 'WORKER_OUT_OF_MEMORY', /./],
+  ['memory of a device', new Error('CUBLAS_STATUS_ALLOC_FAILED in cuda_call'), 'WORKER_OUT_OF_MEMORY', /./],
+];
+
+describe('what a worker’s machine lacks', () => {
+  for (const [claim, error, type, named] of MACHINE) {
+    it(`is named, with the way out, and tried again: ${claim}`, () => {
+      const failure = toFailure(error) as ApplicationFailure;
+      assert.deepEqual([failure.type, failure.nonRetryable ?? false], [type, false]);
+      assert.match(failure.message, named);
+      assert.ok(!failure.message.includes(tmpdir()));
+    });
+  }
+
+  it('is not what is missing elsewhere, or a bug', () => {
+    assert.equal(
+      (toFailure(systemError('ENOENT', 'open', '/elsewhere/x')) as ApplicationFailure).type,
+      'INFRASTRUCTURE',
+    );
+    assert.equal((toFailure(new RangeError('Invalid array length')) as ApplicationFailure).type, 'INTERNAL_ERROR');
+    assert.equal(
+      (toFailure(new Fault('SOURCE_CACHE', DETAILS, { cause: systemError('EROFS') })) as ApplicationFailure).type,
+      'SOURCE_CACHE',
+    );
+  });
+});
 
 describe('failures of activities', () => {
   for (const [claim, error, type, retried] of CASES) {

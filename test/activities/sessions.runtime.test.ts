@@ -39,8 +39,9 @@ describe('the encoder that a worker keeps open', () => {
   });
   after(() => mock.restoreAll());
 
+  const openUntil = new AbortController().signal;
   const encode = async (signal?: AbortSignal): Promise<number> => {
-    const encoder = await sessions.encoder(model);
+    const encoder = await sessions.encoder(model, openUntil);
     return (await encoder.encode(new Uint8Array(SIDE * SIDE), 1, SIDE, SIDE, signal)).length;
   };
   const size = 32 * 8 * 8;
@@ -48,6 +49,13 @@ describe('the encoder that a worker keeps open', () => {
   it('serves one shard after another, also after one that was cancelled', async () => {
     assert.equal(await encode(), size);
     await assert.rejects(encode(AbortSignal.abort()), { name: 'AbortError' });
+    assert.equal(await encode(), size);
+    assert.equal(opened.length, 1);
+    await sessions.release();
+  });
+
+  it('is not held where its opening was cancelled', async () => {
+    await assert.rejects(sessions.encoder(model, AbortSignal.timeout(20)), { name: 'TimeoutError' });
     assert.equal(await encode(), size);
     assert.equal(opened.length, 1);
     await sessions.release();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { auditOf } from '../../cli/audit.ts';
+import { auditOf, promotionLine, scheduleLine } from '../../cli/audit.ts';
 import { readHistory } from '../helpers/history.ts';
 
 type Events = Parameters<typeof auditOf>[1];
@@ -41,6 +41,25 @@ describe('an audit', () => {
   it('says when, and of which run', () => {
     const [line] = auditOf(RUN, [{ eventTime, workflowExecutionStartedEventAttributes: {} }] as unknown as Events);
     assert.deepEqual(line, { time: '2026-01-01T00:00:00.250Z', ...RUN, action: 'start', identity: '' });
+  });
+
+  it('tells who has made a schedule, where it knows', () => {
+    const made = scheduleLine('retrain-liver', new Date('2026-01-02T03:04:05.000Z'), 'samflow:ann@desk');
+    assert.deepEqual(
+      [made.time, made.action, made.identity],
+      ['2026-01-02T03:04:05.000Z', 'create', 'samflow:ann@desk'],
+    );
+    assert.equal(scheduleLine('retrain-liver', new Date(0), undefined).identity, '');
+  });
+
+  it('tells who has said yes to a model', () => {
+    const ref = { kind: 'model-package', key: 'k', sha256: 's', bytes: 1 };
+    const promotion = { by: 'samflow:bob@desk', author: 'samflow:ann@desk', at: '2026-01-02T03:04:05.000Z' };
+    const champion = { package: ref, run: 'a-run', seen: { fingerprint: '', settings: '' } };
+    assert.deepEqual(promotionLine('liver', { ...champion, promotion: { ...promotion, metrics: 'm', before: null } }), {
+      ...{ time: promotion.at, workflow: 'a-run', run: '', type: 'model' },
+      ...{ action: 'promote liver', identity: 'samflow:bob@desk' },
+    });
   });
 
   it('reads what a server has recorded', () => {

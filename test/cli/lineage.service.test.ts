@@ -66,6 +66,17 @@ describe('what a run owes to those before it', () => {
     assert.deepEqual([difference.what, difference.stage, difference.only], ['patient', 'convert', 'b']);
   });
 
+  it('a run that failed is explained as far as it came, and so is why another one did not', async () => {
+    const how = ['--set', 'source.patients=3', '--set', 'split.test=5'];
+    const { run: failed, failure } = lastJson(await home.run('run', CONFIG, ...SETTINGS, ...how, '--json'));
+    assert.equal(failure.code, 'SPLIT_TOO_FEW_PATIENTS');
+    const { stdout } = ended(await home.run('explain', failed));
+    assert.match(stdout, new RegExp(`convert +reused, made by ${first}`));
+    assert.match(stdout, /Failed in split \[SPLIT_TOO_FEW_PATIENTS\]/);
+    const why = ended(await home.run('why', first, failed));
+    assert.match(why.stdout, /failed in split \[.*\]\. In what both have done nothing differs.*split\.test .* → 5/);
+  });
+
   it('nothing changed is nothing done, unless it is told: from a stage on, or everything', async () => {
     const same = ['--set', 'source.patients=3'];
     assert.equal(await run(...same), first);

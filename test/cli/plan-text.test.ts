@@ -14,22 +14,23 @@ const patient = (id: string, slices: number): CountedPatient => ({
 
 const HEAD: PlanHead = {
   ...{ run: 'lungs-0123456789ab', checkpoint: 'sam-nano', device: 'cpu', threads: 2, processor: 'A processor' },
-  ...{ epochs: 20, patience: 10, folds: undefined },
+  ...{ epochs: 20, patience: 10, folds: undefined, proposes: false },
 };
 const PLAN: Plan = {
   parts: { train: [patient('p1', 30), patient('p2', 20)], val: [patient('p3', 25)], test: [patient('p4', 25)] },
   amount: {
     ...{ encodedSlices: 100, imagesPerStep: 8, stepsPerEpoch: 13, steps: 260 },
     ...{ validationSteps: 147, checkpoints: 33, inferSlices: 40 },
+    ...{ scoredBoxes: 250, scoredEncodings: 0, proposer: null },
   },
   checkpoint: {
     ...{ inputSize: 256, embeddingShape: [64, 16, 16], maskSize: 64 },
     shapes: new Map([['mask_decoder.weight', [1000, 1000]]]),
   },
   ...{ isMadeUp: false, trainedParameters: 1_000_000, encoderLearns: false },
-  measured: { encodeSecondsPerSlice: 0.25, trainSecondsPerStep: 1.5 },
+  measured: { encodeSecondsPerSlice: 0.25, trainSecondsPerStep: 1.5, decodeSecondsPerBox: 0.04, proposer: null },
   ...{ notMeasured: null, peakBytes: 1.5 * GIB },
-  seconds: { encode: 25, train: 463.5, infer: 10 },
+  seconds: { encode: 25, train: 463.5, propose: 0, evaluate: 10, infer: 10 },
   memory: { weights: 8 * MIB, optimiser: 40 * MIB, images: 3 * MIB, objects: 77 * MIB },
   disk: {
     ...{ files: 100 * MIB, volumes: 200 * MIB, slices: 50 * MIB },
@@ -73,6 +74,7 @@ describe('a plan', () => {
       '||estimate|of|',
       '|encode|25 s|100 slices, 0.25 s a slice|',
       '|train|8 min|20 epochs of 13 steps, 1.50 s a step, validation after each epoch|',
+      '|evaluate|10 s|250 masks, 0.040 s a mask|',
       '|infer|10 s|at most 40 slices of the unseen volumes|',
       '|embeddings|3.0 MiB|64 x 16 x 16, 0.03 MiB a slice in half precision|',
       '|memory|128 MiB|weights 8.0 MiB, optimiser 40 MiB, images 3.0 MiB, objects 77 MiB|',
@@ -80,7 +82,7 @@ describe('a plan', () => {
       '|||checkpoints 660 MiB, weights 11 MiB|',
       'Times are those of made-up slices and steps, measured here and now; a busy machine is slower. Reading, scoring and the report are not in them.',
       'Training ends sooner after 10 epochs without a better validation loss.',
-      'Memory is what training holds; what the model computes with comes on top.',
+      'Memory is what training holds, of embeddings 1 GiB at most (SAMFLOW_EMBEDDINGS_MEMORY); what the model computes with comes on top.',
       'Measuring took this process to 1.50 GiB.',
       'The store keeps everything; what an earlier run has left there is not made again.',
     ]);
@@ -168,6 +170,8 @@ describe('a plan as JSON', () => {
       },
       ...{ encodeSlices: 100, encodeSecondsPerSlice: 0.25, encodeSeconds: 25 },
       ...{ epochs: 20, trainStepsPerEpoch: 13, trainSteps: 260, trainSecondsPerStep: 1.5, trainSeconds: 463.5 },
+      ...{ proposerSteps: null, proposerSeconds: null },
+      ...{ evaluateBoxes: 250, decodeSecondsPerBox: 0.04, evaluateSeconds: 10 },
       ...{ inferSlicesAtMost: 40, inferSecondsAtMost: 10 },
       embeddingsGiB: 0.00292969,
       memoryGiB: 0.125,

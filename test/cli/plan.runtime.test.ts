@@ -25,7 +25,7 @@ async function byStages(file: string, cacheDir: string) {
     const { bytes: volume, voxels, labelsPresent } = await tasks.convert(files);
     candidates.push({ patient: id, digest: voxels, labels: labelsPresent, split: part });
     const { bytes, count } = tasks.slice({ volume, setting: slices });
-    const boxes = tasks.prompts({ slices: bytes, setting: prompts }).flat().length;
+    const boxes = tasks.objects({ slices: bytes, setting: prompts }).objects.flat().length;
     counts.set(id, { slices: count, boxes });
   }
   await listing.close();

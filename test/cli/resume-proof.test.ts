@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import type { Account } from '../../cli/resume-proof/account.ts';
 import { KILLED_STAGES, planKills } from '../../cli/resume-proof/kills.ts';
-import { differences, type Proof } from '../../cli/resume-proof/prove.ts';
+import { differences, lossesOf, type Proof } from '../../cli/resume-proof/prove.ts';
 import { proofJson, renderProof } from '../../cli/resume-proof/text.ts';
 import { wholeNumber } from '../../cli/resume-proof/with-proof.ts';
 
@@ -56,6 +56,19 @@ describe('the comparison of a proof', () => {
       assert.match(found[0]!, sentence);
     });
   }
+});
+
+describe('what an end may cost', () => {
+  const made = { signal: 'SIGKILL', stage: 'fine-tune', heard: 17, kept: 10, ms: 1, code: null } as const;
+  it('is the steps since a checkpoint, and of one more interval, where the worker is killed', () => {
+    assert.deepEqual(lossesOf(made, 5), []);
+    assert.match(lossesOf({ ...made, heard: 21 }, 5)[0]!, /killed at step 21 left 10: more than 10 steps lost/);
+    assert.deepEqual(lossesOf({ ...made, stage: 'encode', heard: null, kept: null }, 5), []);
+  });
+
+  it('is nothing where it is told to end', () => {
+    assert.match(lossesOf({ ...made, signal: 'SIGTERM', code: 0 }, 5)[0]!, /told to end at step 17 left 10/);
+  });
 });
 
 describe('the text of a proof', () => {

@@ -23,6 +23,13 @@ describe('the command', () => {
     assert.deepEqual([code, stdout], [2, '']);
     assert.match(stderr, /^samflow: this is Node 20\.5\.1, and samflow needs >=20\.6\. Install a newer one .*\n$/);
   });
+
+  it('starts where there is no folder for temporary files', async () => {
+    const command = ['-c', 'TMPDIR=$0 exec node cli/samflow.mjs --version', join(home.dir, 'not there')];
+    const { code, stdout, stderr } = await home.launch('sh', command).finished;
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(stdout, /^\d+\.\d+\.\d+/);
+  });
 });
 
 describe('a command line that cannot be used', () => {

@@ -93,6 +93,28 @@ describe('samflow schedule', () => {
     assert.equal((await trigger()).outcome, 'unchanged');
   });
 
+  it('lets a better model wait where a second person is to say yes, and refuses the first person', async () => {
+    assert.equal((await home.run('schedule', 'delete', 'phantom-lungs')).code, 0);
+    const set = [...settings(1), '--set', 'name=approved', '--promotion', 'approval'];
+    assert.equal((await home.run('schedule', 'create', CONFIG, '--every', '1d', ...set)).code, 0);
+    const ended = lastJson(await home.run('schedule', 'trigger', 'approved', '--json'));
+    assert.equal(ended.outcome, 'proposed', ended.reason);
+    const { code, stderr } = await home.run('promote', 'approved', '--json');
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /^✗ approved: found the account that made its schedule \(samflow:.*\[PROMOTION_OWN\]\n$/);
+    const { models } = lastJson(await home.run('models', '--json'));
+    const { model, champion, waiting } = models[0];
+    assert.deepEqual([model, champion, waiting.run], ['approved', null, ended.run]);
+    assert.equal(models[1].champion.by, null);
+    const { stdout } = await home.run('audit');
+    assert.match(
+      stdout,
+      /"workflow":"retrain-approved","run":"","type":"schedule","action":"create","identity":"samflow:/,
+    );
+    assert.equal((await home.run('schedule', 'delete', 'approved')).code, 0);
+    assert.equal((await create(1)).code, 0);
+  });
+
   it('gives a failure with its code to scripts too, and so does a look at it afterwards', async () => {
     assert.equal((await home.run('schedule', 'delete', 'phantom-lungs')).code, 0);
     // Three patients cannot be divided so.

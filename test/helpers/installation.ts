@@ -14,7 +14,7 @@ import { openDataConverter } from '../../codec/data-converter.ts';
 import { RunConfig, type RunConfigInput } from '../../contracts/config.ts';
 import type { CrossValidationInput } from '../../contracts/cross-validation.ts';
 import { WORKFLOWS } from '../../contracts/messages.ts';
-import type { PipelineInput } from '../../contracts/pipeline.ts';
+import type { PipelineInput, RetrainInput } from '../../contracts/pipeline.ts';
 import { QUEUES } from '../../contracts/queues.ts';
 import { SEARCH_ATTRIBUTES } from '../../contracts/search-attributes.ts';
 import { type DevServers, startDevServers } from '../../infra/dev/servers.ts';
@@ -24,7 +24,9 @@ import { structuresOf } from '../../lib/dataset/label-groups.ts';
 import type { crossValidateWorkflow } from '../../workflows/cross-validate.ts';
 import type { inferWorkflow } from '../../workflows/infer.ts';
 import type { pipelineWorkflow } from '../../workflows/pipeline.ts';
+import type { retrainWorkflow } from '../../workflows/retrain.ts';
 import { testEnv } from './dev-servers.ts';
+import type { Account } from './store-with-roles.ts';
 import { until } from './until.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -68,6 +70,8 @@ export interface InstallationOptions {
   readonly codecKeys?: string | null;
   /** Of a Temporal server that somebody else has started. */
   readonly temporalAddress?: string;
+  /** Where an S3 server of somebody else's listens, and the account of whoever asks without another. */
+  readonly store?: { readonly endpoint: string; readonly account: Account };
   /** Of the client. */
   readonly interceptors?: readonly WorkflowClientInterceptor[];
 }
@@ -218,6 +222,19 @@ export class Installation {
     });
   }
 
+  /** What a schedule does when its time has come. */
+  async startRetraining(
+    workflowId: string,
+    config: RunConfigInput,
+    bucket: Bucket,
+    approval: NonNullable<RetrainInput['approval']>,
+  ): Promise<WorkflowHandleWithFirstExecutionRunId<typeof retrainWorkflow>> {
+    const input: RetrainInput = { ...(await inputOf(config, bucket)), approval };
+    return this.client.workflow.start<typeof retrainWorkflow>(WORKFLOWS.retrain, {
+      ...{ workflowId, taskQueue: QUEUES.workflow, args: [input] },
+    });
+  }
+
   /** Starts the segmentation of a scan that is in the store already. */
   startInfer(workflowId: string, input: Parameters<typeof inferWorkflow>[0]) {
     return this.client.workflow.start<typeof inferWorkflow>(WORKFLOWS.infer, {
@@ -235,9 +252,16 @@ export class Installation {
   }
 }
 
-const environmentOf = ({ temporalAddress }: InstallationOptions): NodeJS.ProcessEnv => ({
+const environmentOf = ({ temporalAddress, store }: InstallationOptions): NodeJS.ProcessEnv => ({
   ...testEnv(),
+  ...(store && { SAMFLOW_S3_ENDPOINT: store.endpoint, ...signingIn(store.account) }),
   ...(temporalAddress !== undefined && { TEMPORAL_ADDRESS: temporalAddress }),
+});
+
+/** What a process signs in to the store with. */
+export const signingIn = ({ accessKeyId, secretAccessKey }: Account): Record<string, string> => ({
+  SAMFLOW_S3_ACCESS_KEY_ID: accessKeyId,
+  SAMFLOW_S3_SECRET_ACCESS_KEY: secretAccessKey,
 });
 
 async function inputOf(config: RunConfigInput, { artifacts }: Bucket): Promise<PipelineInput> {

@@ -27,13 +27,14 @@ const withoutAccess = (openBucket: () => ObjectStore): ActivityDeps['sources'] =
 });
 
 /** A worker of its own over a store that it may share: nothing in memory is common to two of them. */
-export function openWorker(store: ObjectStore, cacheDir: string): Activities {
+export function openWorker(store: ObjectStore, cacheDir: string, more: Partial<ActivityDeps> = {}): Activities {
   const artifacts = new ArtifactStore(store);
   const deps: ActivityDeps = {
     ...{ artifacts, store, compute, cacheDir, threads: 2, modelsDir: MODELS },
     ...{ patientKey: 'a secret of many letters', hub: { endpoint: 'http://127.0.0.1:1', token: null } },
     openBucket: () => store,
     sources: withoutAccess(() => store),
+    ...more,
   };
   return createActivities(deps);
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { unpackMask } from '../../lib/dataset/packed-mask.ts';
 import { decodeSafetensors } from '../../lib/safetensors.ts';
 import { readSamModel, type SamModel } from '../../lib/sam/model.ts';
 import type { FineTuneSettings } from '../../lib/training/fine-tune.ts';
@@ -53,7 +54,7 @@ export function tinySlices(count: number, first = 0, objects = 1): TrainingSlice
 export const tinyPictures = (count: number, first = 0): TrainingSlice[] =>
   tinySlices(count, first).map((slice) => ({
     ...slice,
-    image: slice.objects[0]!.mask.map((value) => 60 + 120 * value),
+    image: unpackMask(slice.objects[0]!.mask).map((value) => 60 + 120 * value),
   }));
 
 function square(at: number): TrainingSlice['objects'][number] {

@@ -1,6 +1,6 @@
 import type { ArtifactRef } from '../../contracts/artifact.ts';
 import { RunConfig } from '../../contracts/config.ts';
-import { lineageKey, type RunLineage } from '../../contracts/lineage.ts';
+import { failureKey, lineageKey, type RunLineage } from '../../contracts/lineage.ts';
 import type { MemoUse } from '../../contracts/memo.ts';
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
 import type { ObjectStore } from '../../lib/artifacts/store.ts';
@@ -14,6 +14,8 @@ export interface TinyRun {
   /** Of the slice stage. */
   readonly version?: number;
   readonly token?: string;
+  /** Fails in its training. */
+  readonly fails?: true;
 }
 
 const PATIENTS = ['p-000000000001', 'p-000000000002', 'p-000000000003'] as const;
@@ -61,11 +63,18 @@ export async function tinyRun(run: string, how: TinyRun, store: ObjectStore): Pr
     const sliced = await stage('slice', { window }, volume, ['slices'], patient);
     encoded.push(...(await stage('encode', {}, [...sliced, weights!], ['embeddings'], patient)));
   }
+  const structures = [{ name: 'lungs', label: null }];
+  const input = { name, target: 'lungs', structures, spec, settings };
+  const record = async (key: string, lineage: RunLineage): Promise<RunLineage> => {
+    await store.put(key, Buffer.from(JSON.stringify(lineage)));
+    return lineage;
+  };
+  if (how.fails) {
+    const failed = { stage: 'fine-tune', code: 'TRAINING_DIVERGED' };
+    return record(failureKey(run), { input, uses, failed });
+  }
   const tuned = await stage('fine-tune', { training: { learningRate } }, [weights!, ...encoded], ['weights', 'curves']);
   const scored = await stage('evaluate', {}, [weights!, tuned[0]!], ['evaluation']);
   await stage('report', { run }, [...scored, tuned[1]!], ['report']);
-  const structures = [{ name: 'lungs', label: null }];
-  const lineage: RunLineage = { input: { name, target: 'lungs', structures, spec, settings }, uses };
-  await store.put(lineageKey(run), Buffer.from(JSON.stringify(lineage)));
-  return lineage;
+  return record(lineageKey(run), { input, uses });
 }

@@ -29,10 +29,13 @@ try {
   const folds = ['--set', 'split.folds=leave-one-out'];
   const validated = await home.run('run', 'examples/phantom.yaml', ...SETTINGS, ...folds, '--json');
   await save('cross-validate', lastJson(validated).run);
+  const broken = ['--set', 'split.val=5'];
+  const invalid = await home.run('run', 'examples/phantom.yaml', ...SETTINGS, ...folds, ...broken, '--json');
+  await save('cross-validate-failed', lastJson(invalid).run);
 
-  const failed = ['--set', 'split.test=5'];
-  const broken = await home.run('run', 'examples/phantom.yaml', ...SETTINGS, ...failed, '--json');
-  await save('pipeline-failed', lastJson(broken).run);
+  const tooFew = ['--set', 'split.test=5'];
+  const failed = await home.run('run', 'examples/phantom.yaml', ...SETTINGS, ...tooFew, '--json');
+  await save('pipeline-failed', lastJson(failed).run);
 
   await home.run('schedule', 'create', 'examples/phantom.yaml', '--every', '1d', ...SETTINGS);
   const first = lastJson(await home.run('schedule', 'trigger', 'phantom-lungs', '--json'));

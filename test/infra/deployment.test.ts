@@ -312,8 +312,9 @@ describe('the Kubernetes manifests', () => {
       assert.ok(find('ServiceAccount', pod.serviceAccountName));
       assert.deepEqual(
         container.envFrom.map((source: Yaml) => source.configMapRef?.name ?? source.secretRef?.name),
-        ['samflow', 'samflow'],
+        ['samflow', 'samflow', `samflow-store-${pool}`],
       );
+      assert.equal(pod.serviceAccountName, `samflow-${pool}`);
       const names = container.env.map((entry: Yaml) => entry.name);
       assert.deepEqual(
         [...names, ...Object.keys(find('ConfigMap', 'samflow').data), ...secretKeys('samflow')].filter(
@@ -323,6 +324,19 @@ describe('the Kubernetes manifests', () => {
       );
     });
   }
+
+  it('give each pool an account of its own at the store, which has a policy of its name', () => {
+    for (const pool of POOLS) {
+      const keys = ['SAMFLOW_S3_ACCESS_KEY_ID', 'SAMFLOW_S3_SECRET_ACCESS_KEY'];
+      assert.deepEqual(secretKeys(`samflow-store-${pool}`), keys);
+      const others = secrets.filter(({ metadata }) => metadata.name !== `samflow-store-${pool}`);
+      const { envFrom, env } = find('Deployment', `samflow-${pool}`).spec.template.spec.containers[0];
+      for (const { metadata } of others.filter(({ stringData }) => keys[0]! in stringData)) {
+        assert.ok(!JSON.stringify([envFrom, env]).includes(metadata.name), `${pool} gets ${metadata.name}`);
+      }
+      assert.ok(existsSync(path.join(REPOSITORY, `infra/iam/${pool}.json`)));
+    }
+  });
 
   for (const [secret, keys] of [
     ['samflow-patient-key', ['SAMFLOW_PATIENT_KEY']],

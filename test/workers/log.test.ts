@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +16,8 @@ import { logRecord } from '../../workers/log-record.ts';
 import { textOfLine } from '../../workers/log-text.ts';
 import { stageOf } from '../../workers/stage-names.ts';
 
+/** Of every line. */
+const HEAD = ['level', 'time', 'pools', 'pid', 'message'];
 /** As the SDK hands it on with a message about an activity. */
 const ACTIVITY = {
   ...{ isLocal: false, attempt: 2, namespace: 'default', taskToken: 'c2VjcmV0', activityId: '7' },
@@ -154,6 +157,19 @@ describe('the log', () => {
     });
   });
 
+  it('holds no field that nobody has put on the list, wherever it is planted', async () => {
+    const logFile = join(folder, 'planted.log');
+    const planted = { patientName: 'QUACKENBUSH', headers: { authorization: 'QUACKENBUSH' }, input: ['QUACKENBUSH'] };
+    const log = openLog({ logLevel: 'trace', logFile, logForm: null }, ['io']);
+    log.info({ ...planted, attempt: 1 }, 'told');
+    log.error({ error: Object.assign(new Error('lost'), planted) }, 'failed');
+    log.trace({ err: { ...planted, type: 'A_CODE', message: 'why' } }, 'foreign');
+    const lines = (await readFile(logFile, 'utf8')).trim().split('\n');
+    assert.doesNotMatch(lines.join(), /quackenbush/i);
+    const names = lines.map((line) => Object.keys(JSON.parse(line)).filter((name) => !HEAD.includes(name)));
+    assert.deepEqual(names, [['attempt'], ['reason', 'frames'], ['code', 'reason']]);
+  });
+
   it('is text for people on demand', async () => {
     const text = await written('text');
     assert.match(
@@ -172,5 +188,17 @@ describe('the log', () => {
       frames: ['    at f'],
     });
     assert.match(textOfLine(line), /^03:04:05\.678 WARN {2}\[gpu\] m\n {4}at f\n$/);
+  });
+
+  it('is lost where its disk has no room, and the worker works on', () => {
+    const use = `import { openLog } from '${new URL('../../workers/log.ts', import.meta.url)}';
+      const log = openLog({ logLevel: 'info', logFile: process.argv[1], logForm: 'json' }, ['gpu']);
+      for (let line = 0; line < 500; line++) log.info({}, 'a line of the log');
+      setTimeout(() => console.log('alive'), 10);`;
+    // A bound on the size of files, of 4 KiB: writing beyond it fails as it does on a full disk.
+    const command = 'ulimit -f 8; exec "$0" --import tsx --input-type=module -e "$1" "$2"';
+    const args = ['-c', command, process.execPath, use, join(folder, 'full.log')];
+    const { stdout, stderr } = spawnSync('sh', args, { encoding: 'utf8' });
+    assert.deepEqual([stdout, stderr], ['alive\n', '']);
   });
 });

@@ -6,7 +6,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { Runtime } from '@temporalio/worker';
 import type { Compute } from '../../activities/deps.ts';
-import { ownMetrics } from '../../cli/dev/workers.ts';
+import { ownMetrics } from '../../cli/dev/worker-environment.ts';
 import { readWorkerConfig } from '../../workers/config.ts';
 import { openLog } from '../../workers/log.ts';
 import { measureCompute, measureStages } from '../../workers/measure.ts';

@@ -5,8 +5,9 @@ import { WorkflowFailedError, type WorkflowHandle, WorkflowUpdateFailedError } f
 import { CancelledFailure } from '@temporalio/common';
 import type { ArtifactRef } from '../../contracts/artifact.ts';
 import { RunConfig } from '../../contracts/config.ts';
-import { MESSAGES, WORKFLOWS } from '../../contracts/messages.ts';
-import type { ControlState, PipelineInput, PipelineResult, Progress } from '../../contracts/pipeline.ts';
+import type { CrossValidationResult, PoolInput } from '../../contracts/cross-validation.ts';
+import { foldWorkflowId, MESSAGES, WORKFLOWS } from '../../contracts/messages.ts';
+import type { ControlState, PipelineInput, PipelineResult, Progress, RetrainResult } from '../../contracts/pipeline.ts';
 import type { FineTuneInput } from '../../contracts/stages.ts';
 import { withoutTools } from '../helpers/dev-servers.ts';
 import { type DoubledActivities, openDoubled } from '../helpers/doubled-activities.ts';
@@ -38,6 +39,7 @@ describe('a run that people ask for something', { skip: await withoutTools('temp
   let tunings: FineTuneInput[];
   /** Activities of this name wait until they are let go, or cancelled. */
   let held: string | null;
+  let pooled: PoolInput | null;
 
   /** Lives until it is let go. */
   async function hold(name: string): Promise<void> {
@@ -94,17 +96,31 @@ describe('a run that people ask for something', { skip: await withoutTools('temp
       })),
       report: double('report', () => ({ report: ref('report', 13), ...outcome })),
       recordRun: double('recordRun', () => undefined),
+      fingerprint: double('fingerprint', () => ({ fingerprint: 'f' })),
+      readChampion: double('readChampion', () => ({ champion: null, model: null, etag: null, settings: 's' })),
+      promote: double('promote', () => ({ etag: '"1"' })),
+      pool: double('pool', (input: PoolInput) => {
+        pooled = input;
+        const metrics = { zeroShot: overlap, fineTuned: overlap };
+        return { crossValidation: ref('cross-validation', 14), report: ref('report', 15), metrics, summaries: [] };
+      }),
     });
   });
   after(() => temporal?.close());
   beforeEach(() => {
-    [begun, tunings, held] = [[], [], null];
+    [begun, tunings, held, pooled] = [[], [], null, null];
   });
 
   const start = () => temporal.start<PipelineResult>(WORKFLOWS.pipeline, INPUT);
   const ask = (run: WorkflowHandle, message: string, ...args: number[]): Promise<ControlState> =>
     run.executeUpdate<ControlState, [number]>(message, { args: args as [number] });
   const hasBegun = (name: string) => until(() => begun.includes(name));
+  /** Until nothing more begins. */
+  const rests = async (): Promise<void> => {
+    for (let known = -1; known !== begun.length; await new Promise((resolve) => setTimeout(resolve, 400))) {
+      known = begun.length;
+    }
+  };
   const refuses = (asked: Promise<ControlState>, why: RegExp): Promise<void> =>
     assert.rejects(asked, (error) => {
       assert.ok(error instanceof WorkflowUpdateFailedError, String(error));
@@ -118,11 +134,11 @@ describe('a run that people ask for something', { skip: await withoutTools('temp
       const run = await start();
       await hasBegun(name);
       // As many as may be at work at a time.
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await rests();
       assert.deepEqual(await ask(run, MESSAGES.pause), { paused: true, stopping: false, epochs: null });
       held = null;
       const before = begun.length;
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      await rests();
       assert.equal(begun.length, before, `begun: ${begun.slice(before)}`);
       const { control }: Progress = await run.query(MESSAGES.progress);
       assert.equal(control?.paused, true);
@@ -227,5 +243,99 @@ describe('a run that people ask for something', { skip: await withoutTools('temp
       error instanceof WorkflowFailedError && error.cause instanceof CancelledFailure;
     await assert.rejects(run.result(), isCancelled);
     assert.equal(tunings.length, 1);
+  });
+
+  describe('above runs', () => {
+    const FOLDS = 3;
+    const crossValidate = () => {
+      const settings = { ...INPUT.settings, split: { ...split, folds: FOLDS } };
+      return temporal.start<CrossValidationResult>(WORKFLOWS.crossValidate, { ...INPUT, settings });
+    };
+    const retrain = () => temporal.start<RetrainResult>(WORKFLOWS.retrain, INPUT);
+    const isPaused = async (run: string): Promise<boolean> =>
+      (await temporal.client.workflow.getHandle(run).query<Progress>(MESSAGES.progress)).control?.paused ?? false;
+    const foldsTold = async (asked: Promise<ControlState>, run: WorkflowHandle): Promise<number[]> =>
+      (await asked).told!.map((id) => Number(id.replace(`${run.workflowId}/fold-`, ''))).sort();
+
+    it('a cross-validation tells its folds at work, holds back those to come, and starts them with what was asked', async () => {
+      held = 'convert';
+      const run = await crossValidate();
+      await hasBegun('convert');
+      await refuses(ask(run, MESSAGES.stop), /no training is at work/);
+      await refuses(ask(run, MESSAGES.extend, EPOCHS), /4 epochs are planned already/);
+      await refuses(ask(run, MESSAGES.extend, 10_001), /at most 10000/);
+      held = 'fineTune';
+      await hasBegun('fineTune');
+      // The fold's own news of its training is on its way.
+      assert.deepEqual(await until(() => foldsTold(ask(run, MESSAGES.stop), run).catch(() => null)), [1]);
+      await until(() => tunings.length === 2);
+      held = 'recordRun';
+      await hasBegun('recordRun');
+      assert.deepEqual(await foldsTold(ask(run, MESSAGES.pause), run), [1]);
+      await refuses(ask(run, MESSAGES.pause), /paused already/);
+      held = null;
+      await rests();
+      assert.equal(begun.at(-1), 'recordRun', 'no fold begins');
+      assert.deepEqual(await foldsTold(ask(run, MESSAGES.extend, 6), run), []);
+      held = 'slice';
+      await ask(run, MESSAGES.resume);
+      await until(() => begun.filter((name) => name === 'slice').length === FOLDS * PATIENTS.length);
+      assert.deepEqual(await foldsTold(ask(run, MESSAGES.pause), run), [2, 3]);
+      held = 'pool';
+      await rests();
+      assert.equal(begun.at(-1), 'slice', 'both folds stand still');
+      await ask(run, MESSAGES.resume);
+      await hasBegun('pool');
+      await refuses(ask(run, MESSAGES.extend, 9), /has ended/);
+      await refuses(ask(run, MESSAGES.stop), /has ended/);
+      held = null;
+      assert.equal((await run.result()).folds.length, FOLDS);
+      assert.deepEqual(
+        tunings.map(({ stop, until: to }) => [stop, to]),
+        [[undefined, undefined], [true, undefined], ...[2, 3].map(() => [undefined, 6])],
+      );
+      const asked = pooled?.folds.map((fold) => fold.asked);
+      assert.deepEqual(asked, [{ stoppedEarly: true }, { extendedTo: 6 }, { extendedTo: 6 }]);
+    });
+
+    it('a retraining is asked by its own name: its training is paused, extended and stopped, and its promotion waits', async () => {
+      held = 'fineTune';
+      const run = await retrain();
+      const inside = `${run.workflowId}/pipeline`;
+      await hasBegun('fineTune');
+      assert.deepEqual(await ask(run, MESSAGES.pause), { paused: true, stopping: false, epochs: null, told: [inside] });
+      await until(() => isPaused(inside));
+      await ask(run, MESSAGES.extend, 6);
+      await ask(run, MESSAGES.resume);
+      await until(() => tunings.length === 2);
+      assert.equal(tunings[1]?.until, 6);
+      assert.equal((await ask(run, MESSAGES.stop)).stopping, true);
+      await refuses(ask(run, MESSAGES.stop), /being stopped already|has ended/);
+      await until(() => tunings.length === 3);
+      held = 'recordRun';
+      await hasBegun('recordRun');
+      await refuses(ask(run, MESSAGES.extend, 9), /has ended/);
+      // A signal does what an update does, or nothing.
+      await run.signal(MESSAGES.stop);
+      await run.signal(MESSAGES.pause);
+      await until(() => isPaused(run.workflowId));
+      held = null;
+      await rests();
+      assert.equal(begun.at(-1), 'recordRun', 'nothing is promoted');
+      await run.signal(MESSAGES.resume);
+      assert.equal((await run.result()).outcome, 'first');
+      assert.deepEqual([tunings[2]?.stop, tunings[2]?.until], [true, 6]);
+    });
+
+    it('a cancellation reaches the runs inside, also while they are paused', async () => {
+      held = 'fineTune';
+      const run = await crossValidate();
+      await hasBegun('fineTune');
+      await ask(run, MESSAGES.pause);
+      await run.cancel();
+      await assert.rejects(run.result());
+      const fold = await temporal.client.workflow.getHandle(foldWorkflowId(run.workflowId, 0)).describe();
+      assert.equal(fold.status.name, 'CANCELLED');
+    });
   });
 });

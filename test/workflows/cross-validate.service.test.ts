@@ -2,11 +2,15 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { Platform } from '../../cli/dev/platform.ts';
+import { findLineage } from '../../cli/find-lineage.ts';
 import type { RunConfigInput } from '../../contracts/config.ts';
 import { CrossValidation, type CrossValidationResult } from '../../contracts/cross-validation.ts';
 import { encodeWorkflowId, foldWorkflowId, MESSAGES } from '../../contracts/messages.ts';
 import type { PipelineResult, Progress } from '../../contracts/pipeline.ts';
 import { Evaluation } from '../../contracts/stages.ts';
+import { explainRun } from '../../lib/artifacts/explain.ts';
+import { innerRun } from '../../lib/artifacts/inner-runs.ts';
 import { withoutTools } from '../helpers/dev-servers.ts';
 import { activitiesOf } from '../helpers/events.ts';
 import { type Bucket, Installation, smallRun, textsIn } from '../helpers/installation.ts';
@@ -23,6 +27,7 @@ describe('a cross-validation', { skip: await withoutTools('temporal', 'versitygw
   let installation: Installation;
   let bucket: Bucket;
   let result: CrossValidationResult;
+  const lineageOf = (id: string) => findLineage(id, bucket as unknown as Platform);
   const handleOf = (id: string) => installation.client.workflow.getHandle(id);
   const foldIds = Array.from({ length: PATIENTS }, (_, fold) => foldWorkflowId(ID, fold));
   const foldResults = (): Promise<PipelineResult[]> =>
@@ -101,6 +106,22 @@ describe('a cross-validation', { skip: await withoutTools('temporal', 'versitygw
     assert.equal(JSON.parse([...recorded.values()][0]!).report.sha256, result.report.sha256);
   });
 
+  it('keeps an account of itself and of its folds, by which it is explained', async () => {
+    const account = await lineageOf(ID);
+    assert.deepEqual(account?.runs, foldIds);
+    const stages = await explainRun(account!, bucket.store);
+    assert.deepEqual(
+      stages.map(({ stage, ran }) => [stage, ran]),
+      [
+        ['download', 1],
+        ['pool', 1],
+      ],
+    );
+    const [first, second] = await Promise.all(foldIds.map(async (id) => innerRun(id, await lineageOf(id))));
+    assert.ok(first!.ran.includes('convert'));
+    assert.ok(second!.reused.includes('convert') && second!.ran.includes('fine-tune'), JSON.stringify(second));
+  });
+
   it('does nothing again when it is run again', async () => {
     const again = await validate(ID, leaveOneOut({ epochs: 1 }));
     assert.ok(
@@ -118,6 +139,11 @@ describe('a cross-validation', { skip: await withoutTools('temporal', 'versitygw
       assert.match(cause.message, /^Fold 1 of 3: split\.folds: found 3 patients, expected at least 4/);
       return true;
     });
+    const failed = { stage: 'split', code: 'SPLIT_TOO_FEW_PATIENTS' };
+    const [whole, fold] = [await lineageOf('failing'), await lineageOf('failing/fold-1')];
+    assert.deepEqual([whole?.failed, whole?.runs], [failed, ['failing/fold-1']]);
+    const { reused, failed: where } = innerRun('failing/fold-1', fold);
+    assert.deepEqual([reused, where], [['download', 'import-model', 'convert', 'slice'], failed]);
   });
 
   it('takes the fold at work with it when it is cancelled, and says before which one that is', async () => {

@@ -3,7 +3,15 @@ import { describe, it } from 'node:test';
 import { renderDetails } from '../../workflows/details.ts';
 
 const stage = { done: 0, total: 0, reused: 0, startedAt: null, seconds: null, workSeconds: 0 };
-const EMPTY = { title: 'aorta', stages: [], metrics: null, training: null, control: null, failure: null };
+const EMPTY = {
+  title: 'aorta',
+  stages: [],
+  metrics: null,
+  training: null,
+  control: null,
+  trouble: null,
+  failure: null,
+};
 
 describe('the details of a run in the Web UI', () => {
   it('are a table of the stages, with the training while it goes on', () => {
@@ -49,6 +57,16 @@ describe('the details of a run in the Web UI', () => {
     assert.match(asked({ ...nothing, stopping: true }), /The training was told to stop\./);
     assert.match(asked({ ...nothing, epochs: 60 }), /extended to 60 epochs\./);
     assert.equal(asked(nothing), renderDetails(EMPTY));
+  });
+
+  it('say what attempts come to nothing, and of what', () => {
+    const told = (sentence: string | null) =>
+      renderDetails({ ...EMPTY, trouble: { activity: 'fineTune', attempt: 6, sentence } });
+    assert.match(
+      told('the worker: found no memory left.'),
+      /\*\*Attempt 6 of fineTune\.\*\* .* found no memory left\./,
+    );
+    assert.match(told(null), /ended without a word: its worker was killed, ran out of memory, or was cut off\./);
   });
 
   it('show texts of others as texts', () => {

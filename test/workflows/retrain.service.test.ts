@@ -2,15 +2,24 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { WorkflowFailedError } from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/common';
-import { createPromote, createReadChampion } from '../../activities/registry.ts';
+import { createPromote, createPropose, createReadChampion, createRecordRun } from '../../activities/registry.ts';
 import { RunConfig } from '../../contracts/config.ts';
 import { WORKFLOWS } from '../../contracts/messages.ts';
 import type { PipelineResult, RetrainInput, RetrainResult } from '../../contracts/pipeline.ts';
-import { type Champion, type DatasetSpec, type EvaluateInput, ModelPackage } from '../../contracts/stages.ts';
+import {
+  Candidate,
+  type Champion,
+  type DatasetSpec,
+  type EvaluateInput,
+  ModelPackage,
+} from '../../contracts/stages.ts';
 import { ArtifactStore } from '../../lib/artifacts/artifact-store.ts';
+import { candidateKey } from '../../lib/artifacts/keys.ts';
 import { MemoryStore } from '../../lib/artifacts/memory-store.ts';
+import { approve, requireProposal } from '../../lib/artifacts/promotion.ts';
 import { withoutTools } from '../helpers/dev-servers.ts';
 import { type DoubledActivities, openDoubled } from '../helpers/doubled-activities.ts';
+import { assertRejectsWithFault } from '../helpers/faults.ts';
 import { smallRun } from '../helpers/installation.ts';
 
 const CHAMPION = 'models/small/champion.json';
@@ -34,9 +43,11 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
 
   /** The registry is the real one, on a store of each test's own; looks, training and scores are doubled. */
   const activities = {
+    recordRun: (input: never) => createRecordRun({ artifacts } as never)(input),
     fingerprint: async () => ({ fingerprint: FINGERPRINT }),
     readChampion: (input: never) => createReadChampion({ artifacts } as never)(input),
     promote: (input: never) => createPromote({ artifacts } as never)(input),
+    propose: (input: never) => createPropose({ artifacts } as never)(input),
     trainDouble: async ({ name: run }: RetrainInput) => trained(`${run}-${++trainings}`, dice),
     slice: async () => ({
       patient: PATIENT,
@@ -102,9 +113,19 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
     meanwhile = async () => undefined;
   });
 
-  const retrain = async (described: DatasetSpec['dataset'] = dataset): Promise<RetrainResult> => {
+  const retrain = async (
+    described: DatasetSpec['dataset'] = dataset,
+    approval?: RetrainInput['approval'],
+  ): Promise<RetrainResult> => {
     const spec = await artifacts.putJson('dataset-spec', { source, dataset: described });
-    const input: RetrainInput = { name, target: described.target, spec, structures, settings };
+    const input: RetrainInput = {
+      name,
+      target: described.target,
+      spec,
+      structures,
+      settings,
+      ...(approval && { approval }),
+    };
     return (await temporal.start<RetrainResult>(WORKFLOWS.retrain, input)).result();
   };
   const champion = async (): Promise<Champion> =>
@@ -166,5 +187,59 @@ describe('a retraining', { skip: await withoutTools('temporal') }, () => {
     await store.put(CHAMPION, Buffer.from(JSON.stringify({ ...older, seen: seenBefore })));
     assert.equal((await retrain()).outcome, 'kept');
     assert.equal((await retrain()).outcome, 'unchanged');
+  });
+
+  describe('whose models wait for a yes', () => {
+    const approval = { author: 'samflow:ann@desk' };
+    const labelled = (label: number) => retrain({ ...dataset, labels: [label] }, approval);
+    const yes = async () => {
+      const waiting = await requireProposal(artifacts, name);
+      return approve(artifacts, { name, waiting, by: 'samflow:bob@desk', now: new Date() });
+    };
+
+    it('proposes the first and then the better one, and leaves the champion alone', async () => {
+      const first = await retrain(dataset, approval);
+      assert.deepEqual([first.outcome, first.champion], ['proposed', null]);
+      assert.match(first.reason, /It waits for a yes: samflow promote small$/);
+      assert.equal(await store.head(CHAMPION), null);
+      assert.equal((await retrain(dataset, approval)).outcome, 'unchanged');
+      await yes();
+      const served = await champion();
+      dice = 0.7;
+      const better = await labelled(2);
+      assert.deepEqual([better.outcome, better.champion, better.challenger], ['proposed', 0.5, 0.7]);
+      assert.deepEqual(await champion(), served);
+      await yes();
+      const { run, promotion } = await champion();
+      assert.equal(run, better.run);
+      assert.deepEqual([promotion?.author, promotion?.by], [approval.author, 'samflow:bob@desk']);
+    });
+
+    it('measures who waits again where another has become champion since', async () => {
+      await retrain(dataset, approval);
+      assert.equal((await retrain(dataset, approval)).outcome, 'unchanged');
+      const other = await trained('theirs', 0.4);
+      const { seen } = (await artifacts.readPointer(candidateKey(name), Candidate))!.value;
+      await artifacts.writePointer(CHAMPION, { package: other.package, run: 'theirs', seen }, null);
+      await assertRejectsWithFault(yes(), 'PROMOTION_OUTDATED');
+      const again = await retrain(dataset, approval);
+      assert.deepEqual([again.outcome, again.champion, again.challenger], ['proposed', 0.4, 0.5]);
+      await yes();
+      assert.equal((await champion()).run, again.run);
+      assert.equal((await retrain(dataset, approval)).outcome, 'unchanged');
+    });
+
+    it('keeps who waits while others are no better than the champion, and not when the champion has changed', async () => {
+      await retrain(dataset, approval);
+      await yes();
+      dice = 0.7;
+      const better = await labelled(2);
+      dice = 0.4;
+      assert.equal((await labelled(3)).outcome, 'kept');
+      assert.equal((await requireProposal(artifacts, name)).proposal.run, better.run);
+      await yes();
+      assert.equal((await labelled(4)).outcome, 'kept');
+      await assertRejectsWithFault(requireProposal(artifacts, name), 'PROMOTION_NONE', /no candidate/);
+    });
   });
 });

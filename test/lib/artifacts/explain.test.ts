@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { renderAccounts } from '../../../cli/explain-text.ts';
+import { renderAccounts, renderEnd, renderInnerRuns } from '../../../cli/explain-text.ts';
 import { explainRun, type StageAccount } from '../../../lib/artifacts/explain.ts';
+import { innerRun } from '../../../lib/artifacts/inner-runs.ts';
 import { MemoryStore } from '../../../lib/artifacts/memory-store.ts';
 import { SCANS, type TinyRun, tinyRun } from '../../helpers/tiny-pipeline.ts';
 
@@ -91,5 +92,30 @@ describe('the account of a run', () => {
   it('tells another version of a stage', async () => {
     const { text } = await lastOf({ scans: SCANS }, { scans: SCANS, version: 2 });
     assert.match(text, /^slice +ran 3 of 3: samflow's stage version 1 → 2/m);
+  });
+
+  it('says of a run that failed what it had done, where it failed and with which code', async () => {
+    const store = new MemoryStore();
+    await tinyRun('before', { scans: SCANS }, store);
+    const lineage = await tinyRun('last', { scans: SCANS, window: 'bone', fails: true }, store);
+    const text = renderAccounts(await explainRun(lineage, store), 'last', Date.now());
+    assert.match(text, /^slice +ran 3 of 3: window "lung" → "bone" \(against before/m);
+    assert.doesNotMatch(text, /fine-tune/);
+    assert.match(renderEnd({ failed: lineage.failed!, omitted: 0 }), /^Failed in fine-tune \[TRAINING_DIVERGED\]; /);
+    assert.equal(renderEnd({ failed: { stage: null, code: 'RUN_TOO_LARGE' }, omitted: 7 }).split('\n').length, 2);
+    assert.equal(renderEnd({ failed: null, omitted: 0 }), '');
+  });
+
+  it('says of each run inside what it made and reused, which one failed, and which keep no account', async () => {
+    const store = new MemoryStore();
+    const first = await tinyRun('cv/fold-1', { scans: SCANS }, store);
+    const second = await tinyRun('cv/fold-2', { scans: SCANS, learningRate: 1e-3, fails: true }, store);
+    const runs = [innerRun('cv/fold-1', first), innerRun('cv/fold-2', second), innerRun('cv/fold-3', null)];
+    assert.deepEqual(renderInnerRuns(runs).split('\n'), [
+      'fold-1  ran download, import-model, convert, slice, encode, fine-tune, evaluate, report',
+      'fold-2  failed in fine-tune [TRAINING_DIVERGED]; reused download, import-model, convert, slice, encode',
+      'fold-3  no account: cancelled, at work, or not begun',
+      'More of each: samflow explain cv/fold-1',
+    ]);
   });
 });

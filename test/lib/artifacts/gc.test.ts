@@ -111,6 +111,21 @@ describe('garbage collection', () => {
     await assertThere(await madeBy(young));
   });
 
+  it('keeps the account of a run that failed by its age, and lets it take the place of none that ended well', async () => {
+    await run('good', 30);
+    await run('bad', 20, { fails: true });
+    for (const file of ['good/lineage', 'bad/failure']) {
+      const key = `runs/${file}.json`;
+      at(file.startsWith('good') ? 30 : 20);
+      const lineage = await json(key);
+      await store.put(key, Buffer.from(JSON.stringify({ ...lineage, input: { ...lineage.input, name: 'lungs' } })));
+    }
+    assert.deepEqual((await plan({ ageMs: null, last: 1 } as never)).keptRuns, ['good']);
+    assert.deepEqual((await plan({ ageMs: 25 * DAY_MS })).keptRuns, ['bad']);
+    await all();
+    assert.deepEqual(await keys('runs/'), []);
+  });
+
   it('counts the runs that a run has started as part of that one', async () => {
     const named = async (id: string, daysAgo: number): Promise<void> => {
       await run(id, daysAgo);

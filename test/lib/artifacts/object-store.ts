@@ -37,6 +37,15 @@ export function objectStoreSuite(open: () => ObjectStore): void {
     assert.equal(head?.sha256, createHash('sha256').update('hello').digest('hex'));
   });
 
+  it('tells the digest of a whole object that was read, if any', async () => {
+    const store = open();
+    const key = fresh();
+    await store.put(key, bytes('hello'));
+    const digest = sha256Of(bytes('hello'));
+    assert.equal((await store.get(key))?.sha256 ?? digest, digest);
+    assert.equal((await store.get(key, { from: 1, to: 3 }))?.sha256, undefined);
+  });
+
   it('holds empty objects and keys of many parts', async () => {
     const store = open();
     const key = `${fresh()}/a b/ü+%20/c.json`;

@@ -4,13 +4,20 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import {
+  type FaultProxy,
+  S3_FAULTS,
+  SILENT_FAULTS,
+  seededFaults,
+  startFaultProxy,
+} from '../../../bench/faults/fault-proxy.ts';
 import { SEARCH_ATTRIBUTES } from '../../../contracts/search-attributes.ts';
 import { type DevServers, startDevServers } from '../../../infra/dev/servers.ts';
 import { ArtifactStore } from '../../../lib/artifacts/artifact-store.ts';
 import { S3Store } from '../../../lib/artifacts/s3-store.ts';
 import { PreconditionFailed } from '../../../lib/artifacts/store.ts';
 import { testEnv, withoutTools } from '../../helpers/dev-servers.ts';
-import { type FaultProxy, S3_FAULTS, seededFaults, startFaultProxy } from '../../helpers/fault-proxy.ts';
+import { assertRejectsWithFault } from '../../helpers/faults.ts';
 
 /** F4: what goes wrong between a store and its clients, one by one and mixed, against a real server. */
 
@@ -34,9 +41,18 @@ describe('a store behind a line on which things go wrong', {
     await rm(stateDir, { recursive: true, force: true });
   });
 
-  async function behind(choose: Parameters<typeof startFaultProxy>[1]): Promise<{ store: S3Store; proxy: FaultProxy }> {
+  async function behind(
+    choose: Parameters<typeof startFaultProxy>[1],
+    timeoutMs = 30_000,
+  ): Promise<{ store: S3Store; proxy: FaultProxy }> {
     const proxy = await startFaultProxy(servers.s3.endpoint!, choose);
-    const store = new S3Store({ ...servers.s3, endpoint: proxy.url, bucket: 'faults', forcePathStyle: true });
+    const store = new S3Store({
+      ...servers.s3,
+      endpoint: proxy.url,
+      bucket: 'faults',
+      forcePathStyle: true,
+      timeoutMs,
+    });
     closing.push(
       () => proxy.close(),
       () => store.close(),
@@ -44,14 +60,15 @@ describe('a store behind a line on which things go wrong', {
     return { store, proxy };
   }
 
-  for (const fault of S3_FAULTS) {
+  for (const fault of [...S3_FAULTS, ...SILENT_FAULTS]) {
     it(`keeps and gives the right bytes through \`${fault}\`, once for each request`, async () => {
       // Every second request of a kind: each one fails once and is then let through.
       const seen = new Map<string, number>();
       const { store, proxy } = await behind(({ method }) => {
         seen.set(method, (seen.get(method) ?? 0) + 1);
         return seen.get(method)! % 2 === 1 ? fault : null;
-      });
+        // What only a time-out ends need not take half a minute here.
+      }, 500);
       await store.ensureBucket();
       const artifacts = new ArtifactStore(store);
       const bytes = randomBytes(300_000);
@@ -62,6 +79,12 @@ describe('a store behind a line on which things go wrong', {
       assert.ok((proxy.injected.get(fault) ?? 0) > 0, `${proxy.requests} requests, none with ${fault}`);
     });
   }
+
+  it('says that it is denied, and does not try again', async () => {
+    const { store, proxy } = await behind(() => 'denied');
+    await assertRejectsWithFault(store.put('key', Buffer.from('text')), 'STORE_DENIED');
+    assert.equal(proxy.requests, 1);
+  });
 
   it('decides a conditional write once, whatever is lost or repeated on the way', async () => {
     const { store } = await behind(seededFaults(11, 3));

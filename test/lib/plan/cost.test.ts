@@ -7,6 +7,7 @@ import {
   embeddingBytes,
   memoryOf,
   parametersOf,
+  type ScoringShape,
   secondsOf,
   type TrainingShape,
   trainedParametersOf,
@@ -27,6 +28,7 @@ const PARTS: CountedParts = {
 const TRAINING: TrainingShape = {
   ...{ train: 'decoder', epochs: 5, batchBoxes: 4, boxesPerImage: 2, accumulate: 1, checkpointEverySteps: 2 },
 };
+const PLAIN: ScoringShape = { jittered: false, choosesPostProcess: false, proposes: false };
 const FACTS: CheckpointFacts = {
   ...{ inputSize: 128, embeddingShape: [32, 8, 8], maskSize: 32 },
   shapes: new Map([
@@ -40,8 +42,10 @@ const FACTS: CheckpointFacts = {
 describe('the amount of work', () => {
   it('is counted in passes of as many slices as a step takes', () => {
     // Slices of 2, 1, 3 and 1 boxes are 1 + 1 + 2 + 1 pairs, two to a step; validation has one pair.
-    assert.deepEqual(amountOf(PARTS, TRAINING), {
+    assert.deepEqual(amountOf(PARTS, TRAINING, PLAIN), {
       ...{ encodedSlices: 9, imagesPerStep: 2, stepsPerEpoch: 3, steps: 15, inferSlices: 10 },
+      // The three boxes of the test patient, by both models.
+      ...{ scoredBoxes: 6, scoredEncodings: 0, proposer: null },
       // Once before the first step, and after each of five epochs.
       validationSteps: 6,
       // After 2, 3, 4, 6, 8, 9, 10, 12, 14 and 15 steps.
@@ -69,26 +73,55 @@ describe('the amount of work', () => {
           ),
         ],
       };
-      const { stepsPerEpoch, imagesPerStep } = amountOf(parts, { ...TRAINING, batchBoxes, boxesPerImage });
+      const { stepsPerEpoch, imagesPerStep } = amountOf(parts, { ...TRAINING, batchBoxes, boxesPerImage }, PLAIN);
       assert.deepEqual([stepsPerEpoch, imagesPerStep], [batches.perEpoch, batches.images]);
     });
   }
 
   it('keeps embeddings of the unseen patients only where the encoder learns', () => {
-    assert.equal(amountOf(PARTS, { ...TRAINING, train: { lora: 4 } }).encodedSlices, 3);
-    assert.equal(amountOf(PARTS, { ...TRAINING, train: 'decoder-and-prompts' }).encodedSlices, 9);
+    assert.equal(amountOf(PARTS, { ...TRAINING, train: { lora: 4 } }, PLAIN).encodedSlices, 3);
+    assert.equal(amountOf(PARTS, { ...TRAINING, train: 'decoder-and-prompts' }, PLAIN).encodedSlices, 9);
+  });
+});
+
+describe('what is done on top of the training', () => {
+  it('is a second pass over jittered boxes, and one of the fine-tuned model over those of the validation patients', () => {
+    const scored = (scoring: Partial<ScoringShape>, train: TrainingShape['train'] = 'decoder') => {
+      const { scoredBoxes, scoredEncodings } = amountOf(PARTS, { ...TRAINING, train }, { ...PLAIN, ...scoring });
+      return [scoredBoxes, scoredEncodings];
+    };
+    assert.deepEqual(scored({ jittered: true }), [12, 0]);
+    assert.deepEqual(scored({ jittered: true, choosesPostProcess: true }), [14, 0]);
+    // Three slices of the test patient for either kind of boxes, and two of the validation patient.
+    assert.deepEqual(scored({ jittered: true, choosesPostProcess: true }, 'everything'), [14, 8]);
+  });
+
+  it('is the training of a box proposer, on every slice of training and validation', () => {
+    const { proposer } = amountOf(PARTS, TRAINING, { ...PLAIN, proposes: true });
+    // The least that it makes, a look every 50 steps and one in the end.
+    assert.deepEqual(proposer, { steps: 400, slices: 6, looks: 18, choices: 2 });
   });
 });
 
 describe('the time', () => {
-  const measured = { encodeSecondsPerSlice: 2, trainSecondsPerStep: 0.5 };
-  const amount = amountOf(PARTS, TRAINING);
+  const measured = { encodeSecondsPerSlice: 2, trainSecondsPerStep: 0.5, decodeSecondsPerBox: 0.25, proposer: null };
+  const amount = amountOf(PARTS, TRAINING, PLAIN);
   const near = (found: number, expected: number) => assert.ok(Math.abs(found - expected) < 1e-9, `${found}`);
 
   it('is slices and steps by what one takes, and a third of a step for one of validation', () => {
     const { encode, train, infer } = secondsOf(amount, 'decoder', measured);
     assert.deepEqual([encode, infer], [18, 20]);
     near(train, 15 * 0.5 + 6 * (0.5 / 3));
+  });
+
+  it('is masks by what one takes, and of a proposer its steps, looks, choices and the slices that it prepares', () => {
+    const scoring = { jittered: true, choosesPostProcess: true, proposes: true };
+    const all = amountOf(PARTS, TRAINING, scoring);
+    const proposer = { perStep: 0.5, perLook: 0.1, perChoice: 2, perSlice: 0.25 };
+    const { propose, evaluate } = secondsOf(all, 'decoder', { ...measured, proposer });
+    near(propose, 400 * 0.5 + 18 * 0.1 + 2 * 2 + 6 * 0.25);
+    near(evaluate, 14 * 0.25);
+    assert.equal(secondsOf(amount, 'decoder', measured).propose, 0);
   });
 
   it('has three encodings for each image of a step where the encoder learns, and one in validation', () => {
@@ -105,7 +138,13 @@ describe('memory and disk', () => {
     const { weights, optimiser, images, objects } = memoryOf(PARTS, FACTS, TRAINING);
     assert.deepEqual([weights, optimiser], [2 * 605 * 4, 13 * 200 * 4]);
     assert.equal(images, 6 * 32 * 8 * 8 * 2);
-    assert.equal(objects, 9 * (100 * 50 + 32 * 32));
+    assert.equal(objects, 9 * ((100 * 50) / 8 + 32 * 32));
+  });
+
+  it('hold no more than a gibibyte of embeddings: the others are read from a disk', () => {
+    const large = { ...FACTS, embeddingShape: [256, 64, 64] as const };
+    const many = { ...PARTS, train: PARTS.train.map((one) => ({ ...one, slices: 4000 })) };
+    assert.equal(memoryOf(many, large, TRAINING).images, 2 ** 30);
   });
 
   it('hold pixels instead of embeddings where the encoder learns, and sums of gradients where they accumulate', () => {
@@ -115,7 +154,7 @@ describe('memory and disk', () => {
   });
 
   it('keep in the store all that the stages make', () => {
-    assert.deepEqual(diskOf(PARTS, FACTS, TRAINING, amountOf(PARTS, TRAINING)), {
+    assert.deepEqual(diskOf(PARTS, FACTS, TRAINING, amountOf(PARTS, TRAINING, PLAIN)), {
       ...{ files: 4000, volumes: 80_000, slices: 90_000 },
       embeddings: 9 * 4096,
       checkpoints: 10 * 4 * 200 * 4,

@@ -53,6 +53,15 @@ describe('the report of a cross-validation', () => {
     assert.match(page, /holes filled/);
   });
 
+  it('says of folds that were not trained alike what people had asked, and nothing where nobody had', () => {
+    const folds = crossValidation().folds.map((fold, at) => (at === 1 ? { ...fold, asked: { extendedTo: 60 } } : fold));
+    assert.match(
+      renderCrossValidation(crossValidation({ folds })),
+      /as people asked: fold 2 was extended to 60 epochs\./,
+    );
+    assert.doesNotMatch(page, /trained alike/);
+  });
+
   it('lists each patient with its fold and, apart, its score with automatic boxes', () => {
     assert.match(page, /p-000000000001<\/th><td>1<\/td>(?:<td>[^<]*<\/td>){4}<td>0\.512<\/td>/);
     assert.match(page, /p-000000000003<\/th><td>3<\/td>(?:<td>[^<]*<\/td>){4}<td>–<\/td>/);

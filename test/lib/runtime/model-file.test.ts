@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
-import { sweepModelFiles, withModelFile, writeParts } from '../../../lib/runtime/model-file.ts';
+import { withModelFile, writeParts } from '../../../lib/runtime/model-file.ts';
 import { assertRejectsWithFault } from '../../helpers/faults.ts';
 
 const MODULE = new URL('../../../lib/runtime/model-file.ts', import.meta.url);
@@ -19,25 +19,6 @@ describe('the files of a session', () => {
       return dirname(path);
     });
     assert.ok(!existsSync(folder));
-  });
-
-  it('that a killed process has left are removed by the next one, and those of a living one are not', async () => {
-    const use = `import { withModelFile } from '${MODULE}';
-      await withModelFile({ model: new Uint8Array(1), weights: [] }, async (path) => {
-        console.log(path);
-        process.kill(process.pid, 'SIGKILL');
-        await new Promise(() => setInterval(() => undefined, 1000));
-      });`;
-    const killed = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', use], {
-      encoding: 'utf8',
-    });
-    const left = dirname(killed.stdout.trim());
-    assert.ok(existsSync(left));
-    await withModelFile({ model: new Uint8Array(1), weights: [] }, async (path) => {
-      await sweepModelFiles();
-      assert.ok(existsSync(path));
-    });
-    assert.ok(!existsSync(left));
   });
 
   it('are whole or an error: a part that is written only to the half is not passed over', () => {
@@ -55,7 +36,7 @@ describe('the files of a session', () => {
     assertRejectsWithFault(
       writeParts('/dev/full', [new Uint8Array(2 ** 20), new Uint8Array(1)]),
       'DISK_FULL',
-      /^TMPDIR: found no space left for a session's weights of 2 MiB, .*TMPDIR name one on a larger disk/,
+      /^TMPDIR of the worker: found no space left for a session's weights of 2 MiB, .*TMPDIR name one on a larger disk/,
     ),
   );
 });

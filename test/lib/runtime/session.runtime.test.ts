@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as ort from 'onnxruntime-node';
 import { isFault } from '../../../lib/fault.ts';
 import { add, constant, input, matmul, mul } from '../../../lib/graph/index.ts';
 import { emitModel, emitOnnx } from '../../../lib/onnx/emit.ts';
 import { PROBE_MODEL, providerOf, providersUsed } from '../../../lib/runtime/device.ts';
-import { Session } from '../../../lib/runtime/session.ts';
+import { prepareSessions, Session } from '../../../lib/runtime/session.ts';
 import { float32 } from '../../../lib/runtime/tensor.ts';
 
 const sums = () =>
@@ -111,10 +112,53 @@ test('constants that lie beside the model are read from there, and the file is g
   assert.ok(model.model.length < 1000);
   const session = await Session.open(model, { threads: 1 });
   assert.deepEqual(
-    (await readdir(tmpdir())).filter((name) => name.startsWith('samflow-model-') && name.includes(`-${process.pid}-`)),
+    (await readdir(tmpdir())).filter((name) => name.startsWith('samflow-work-') && name.includes(`-${process.pid}-`)),
     [],
   );
   const { y } = await session.run({ x: float32(new Float32Array(200).fill(3), [1, 200]) });
   await session.close();
   assert.ok((y!.data as Float32Array).every((value) => value === 6));
+});
+
+test('sessions open in threads that were prepared for them, and go on to start their own', async () => {
+  let started = 0;
+  const count = () => {
+    started += 1;
+  };
+  process.on('worker', count);
+  const model = emitModel({ y: mul(input('x', 'float32', [1]), 2) });
+  prepareSessions(2);
+  prepareSessions(2);
+  const opened: Session[] = [];
+  for (const threads of [2, 2, 3]) {
+    const session = await Session.open(model, { threads: 1 });
+    opened.push(session);
+    const { y } = await session.run({ x: float32(Float32Array.of(3), [1]) });
+    assert.deepEqual([...(y!.data as Float32Array)], [6]);
+    assert.equal(started, threads);
+  }
+  process.off('worker', count);
+  for (const session of opened) await session.close();
+});
+
+test('an opening is given up as soon as its signal aborts, wherever it is, and the next one follows it', async () => {
+  const began = performance.now();
+  await (await Session.open(sums(), { threads: 1, signal: new AbortController().signal })).close();
+  const wholeMs = performance.now() - began;
+  // Ended in the middle of native code, the thread would take this process with it.
+  for (const share of [0, 0.3, 0.6, 0.8, 0.95]) {
+    const controller = new AbortController();
+    const opening = Session.open(sums(), { threads: 1, signal: controller.signal });
+    opening.catch(() => undefined);
+    await sleep(share * wholeMs);
+    controller.abort(new Error('enough'));
+    const abortedAt = performance.now();
+    const session = await opening.catch((error: Error) => error);
+    if (session instanceof Session) await session.close();
+    else assert.equal(session.message, 'enough');
+    assert.ok(performance.now() - abortedAt < wholeMs / 2, `after ${share} of ${wholeMs} ms`);
+  }
+  const session = await Session.open(sums(), { threads: 1 });
+  await session.close();
+  await assert.rejects(Session.open(sums(), { threads: 1, signal: AbortSignal.abort(new Error('before')) }), /before/);
 });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MAY_SHOW_NAMES } from '../../../lib/volume/dicom-burned-in.ts';
 import { looksLikeDicom, parseDicomFrames, parseDicomHeader } from '../../../lib/volume/dicom-header.ts';
+import { arrangeSeries } from '../../../lib/volume/dicom-series.ts';
 import { type DicomSlice, dicomFile } from '../../helpers/dicom-file.ts';
 import { readDicomFixture } from '../../helpers/dicom-fixtures.ts';
 import { assertFault } from '../../helpers/faults.ts';
@@ -45,6 +47,7 @@ const REFUSED: [claim: string, code: string, slice: DicomSlice][] = [
   ['several frames', 'DICOM_MULTIFRAME', { frames: 20 }],
   ['inverted grey', 'DICOM_PHOTOMETRIC', { photometric: 'MONOCHROME1' }],
   ['a slope of zero', 'DICOM_RESCALE', { rescale: ['0', '0'] }],
+  ['what says itself that it shows words', 'DICOM_BURNED_IN', { more: { '00280301': ['CS', 'YES'] } }],
   ['no rows', 'DICOM_NO_PIXELS', { rows: 0, pixels: new Uint16Array(2) }],
   ['too few pixels', 'DICOM_PIXELS_TRUNCATED', { pixels: new Uint16Array(10) }],
   ['video', 'DICOM_TRANSFER_SYNTAX', { transferSyntax: '1.2.840.10008.1.2.4.102' }],
@@ -54,6 +57,21 @@ const REFUSED: [claim: string, code: string, slice: DicomSlice][] = [
 for (const [claim, code, slice] of REFUSED) {
   test(`${claim} is refused as ${code}`, () => {
     assertFault(() => parse(slice), code, /^7\.dcm: found .+, expected .+\. .+\.? \[DICOM_\w+\]$/);
+  });
+}
+
+const MODALITY = (modality: string) => ({ '00080060': ['CS', modality] }) as const;
+const CAPTURE = { '00080016': ['UI', '1.2.840.10008.5.1.4.1.1.7.2'] } as const;
+for (const [claim, expected, more] of [
+  ['a CT', undefined, {}],
+  ['an ultrasound', true, MODALITY('US')],
+  ['a secondary capture of a CT', true, CAPTURE],
+  ['one that says that it shows no words', undefined, { ...CAPTURE, '00280301': ['CS', 'NO'] }],
+] as const) {
+  test(`${claim} ${expected ? 'is noted as one that may show names' : 'is not noted as one that shows names'}`, () => {
+    const header = parse({ more });
+    assert.equal(header.mayShowNames, expected);
+    assert.deepEqual(arrangeSeries([header]).notes.filter((note) => note === MAY_SHOW_NAMES).length, expected ? 1 : 0);
   });
 }
 

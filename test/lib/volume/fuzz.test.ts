@@ -22,6 +22,8 @@ import { readSegFixture, SEG_SHAPE, segSeries } from '../../helpers/seg-fixtures
 
 /** Of processor time, for one file: these have a few kilobytes. */
 const LIMIT_MS = 2000;
+/** Largest resident set of this process, WebAssembly memory and all, which was 280 to 320 MB. */
+const LIMIT_MB = 600;
 /** How many times the usual rounds: to look for what is rare. */
 const TIMES = Number(process.env.FUZZ_TIMES ?? 1);
 
@@ -222,3 +224,8 @@ for (const name of ['binary', 'binary-reversed', 'fractional-rle', 'labelmap', '
     );
   });
 }
+
+test('no damaged header made a reader take the memory that it asks for', () => {
+  const peakMb = process.resourceUsage().maxRSS / 1024;
+  assert.ok(peakMb < LIMIT_MB, `${peakMb.toFixed(0)} MB at the peak`);
+});

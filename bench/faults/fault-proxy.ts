@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -23,12 +30,21 @@ export const S3_FAULTS = [
   /** An answer comes in small pieces. */
   'trickle',
 ] as const;
-export type S3Fault = (typeof S3_FAULTS)[number];
+/** What only a time-out ends. */
+export const SILENT_FAULTS = [
+  /** The request is heard, and nothing comes back. */
+  'silent',
+  /** The body of an answer stops coming, on a connection that stays. */
+  'stall',
+] as const;
+/** `denied`: the account may not do this any more. */
+export type S3Fault = (typeof S3_FAULTS)[number] | (typeof SILENT_FAULTS)[number] | 'denied';
 
 export interface FaultyRequest {
   readonly number: number;
   readonly method: string;
   readonly path: string;
+  readonly headers: IncomingHttpHeaders;
 }
 
 export interface FaultProxy {
@@ -40,14 +56,18 @@ export interface FaultProxy {
 }
 
 /** A fault for one request in `oneIn`, by seed and number, each kind in turn so that all of them happen. */
-export function seededFaults(seed: number, oneIn: number): (request: FaultyRequest) => S3Fault | null {
+export function seededFaults(
+  seed: number,
+  oneIn: number,
+  kinds: readonly S3Fault[] = S3_FAULTS,
+): (request: FaultyRequest) => S3Fault | null {
   const waiting: S3Fault[] = [];
   return ({ number, method }) => {
     const draw = createHash('sha256').update(`${seed}:${number}`).digest().readUInt32LE();
     if (draw % oneIn !== 0) return null;
-    if (!waiting.some((fault) => isPossible(fault, method))) waiting.push(...S3_FAULTS);
+    if (!waiting.some((fault) => isPossible(fault, method))) waiting.push(...kinds);
     const at = waiting.findIndex((fault) => isPossible(fault, method));
-    return waiting.splice(at, 1)[0]!;
+    return at < 0 ? null : waiting.splice(at, 1)[0]!;
   };
 }
 
@@ -62,8 +82,8 @@ export async function startFaultProxy(
   const injected = new Map<S3Fault, number>();
   let requests = 0;
   const server: Server = createServer((incoming, outgoing) => {
-    const { method = 'GET', url: path = '/' } = incoming;
-    const fault = choose({ number: requests++, method, path });
+    const { method = 'GET', url: path = '/', headers } = incoming;
+    const fault = choose({ number: requests++, method, path, headers });
     const applied = fault && isPossible(fault, method) ? fault : null;
     if (applied) injected.set(applied, (injected.get(applied) ?? 0) + 1);
     pass(new URL(target), incoming, outgoing, applied).catch(() => outgoing.destroy());
@@ -86,7 +106,7 @@ export async function startFaultProxy(
 
 /** Only answers with a body can be cut. */
 const isPossible = (fault: S3Fault, method: string): boolean =>
-  !['cut-body', 'flipped-bit', 'trickle'].includes(fault) || method === 'GET';
+  !['cut-body', 'flipped-bit', 'trickle', 'stall'].includes(fault) || method === 'GET';
 
 async function pass(target: URL, incoming: IncomingMessage, outgoing: ServerResponse, fault: S3Fault | null) {
   if (fault === 'reset-before') return void incoming.socket.destroy();
@@ -95,6 +115,8 @@ async function pass(target: URL, incoming: IncomingMessage, outgoing: ServerResp
   const body = Buffer.concat(chunks);
   if (fault === 'slow-down') return answer(outgoing, 503, 'application/xml', SLOW_DOWN);
   if (fault === 'too-many') return answer(outgoing, 429, 'text/plain', 'Too Many Requests');
+  if (fault === 'denied') return answer(outgoing, 403, 'application/xml', DENIED);
+  if (fault === 'silent') return;
   if (fault === 'html-500') return answer(outgoing, 500, 'text/html', '<html><body>Internal error</body></html>');
   if (fault === 'twice') await forward(target, incoming, body);
   const { status, headers, content } = await forward(target, incoming, body);
@@ -104,6 +126,7 @@ async function pass(target: URL, incoming: IncomingMessage, outgoing: ServerResp
     outgoing.write(content.subarray(0, content.length >> 1), () => incoming.socket.destroy());
     return;
   }
+  if (fault === 'stall') return void outgoing.write(content.subarray(0, content.length >> 1));
   if (fault === 'flipped-bit' && content.length > 0 && status < 300) {
     content[content.length >> 1]! ^= 1;
   }
@@ -120,6 +143,8 @@ async function pass(target: URL, incoming: IncomingMessage, outgoing: ServerResp
 
 const SLOW_DOWN =
   '<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>';
+
+const DENIED = '<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>';
 
 function answer(outgoing: ServerResponse, status: number, type: string, text: string): void {
   outgoing.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });

@@ -3,14 +3,16 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
+import { stateDirOf } from '../../cli/dev/folders.ts';
 import { freePort } from '../../infra/dev/ports.ts';
 import { TEMPORAL_SETTINGS } from '../../infra/dev/servers.ts';
-import { findTool } from '../../infra/dev/tools.ts';
-import { INSTALLED } from './dev-servers.ts';
-import { until } from './until.ts';
+import { ensureTool } from '../../infra/dev/tools.ts';
 
-/** A Temporal server of the test's own, which may be killed and comes back on its database at the same address. */
+const READY_MS = 60_000;
+
+/** A Temporal server of our own, which may be killed and comes back on its database at the same address. */
 export class OwnTemporal {
   readonly address: string;
   readonly #folder: string;
@@ -25,23 +27,25 @@ export class OwnTemporal {
     this.address = `127.0.0.1:${port}`;
   }
 
-  static async start(): Promise<OwnTemporal> {
+  static async start(env: NodeJS.ProcessEnv): Promise<OwnTemporal> {
+    const command = await ensureTool('temporal', { stateDir: stateDirOf(env), env });
     const folder = await mkdtemp(join(tmpdir(), 'samflow-temporal-'));
-    const command = await findTool('temporal', { stateDir: INSTALLED });
-    const temporal = new OwnTemporal(folder, command!, await freePort());
+    const temporal = new OwnTemporal(folder, command, await freePort());
     await temporal.start();
     return temporal;
   }
 
   async start(): Promise<void> {
-    const settings = Object.entries(TEMPORAL_SETTINGS).map(([name, value]) => `${name}=${value}`);
+    const settings = Object.entries(TEMPORAL_SETTINGS).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
     const args = [
       ...['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', `${this.#port}`, '--log-level', 'error'],
       ...['--db-filename', join(this.#folder, 'temporal.db')],
       ...settings.flatMap((setting) => ['--dynamic-config-value', setting]),
     ];
     this.#child = spawn(this.#command, args, { stdio: 'ignore' });
-    await until(() => this.#answers(), 60);
+    for (const end = Date.now() + READY_MS; !(await this.#answers()); await sleep(20)) {
+      if (Date.now() > end) throw new Error(`no Temporal server after ${READY_MS / 1000} s`);
+    }
   }
 
   async kill(): Promise<void> {
