@@ -137,8 +137,6 @@ describe('what a run owes to those before it', () => {
   });
 
   it('a patient is deleted, with what was made of the scans; what has learned from it is named', async () => {
-    const unknown = await home.run('delete', '--patient', 'nobody');
-    assert.match(unknown.stderr, /found nothing of p-[0-9a-f]{12} in the store.*\[PATIENT_UNKNOWN\]/);
     const patient = ['delete', '--patient', '0001', '--json'];
     const planned = lastJson(ended(await home.run(...patient)));
     assert.deepEqual([planned.deleted, planned.patients.length], [false, 1]);
@@ -150,24 +148,18 @@ describe('what a run owes to those before it', () => {
     assert.ok(runs.length > 0);
     const { deleted, objects } = lastJson(ended(await home.run(...patient, '--yes')));
     assert.deepEqual([deleted, objects], [true, planned.objects]);
-    assert.equal(lastJson(ended(await home.run(...patient, '--yes'))).objects, 0);
-    const { learned } = lastJson(ended(await home.run(...patient)));
-    assert.deepEqual(learned, planned.learned);
+    const again = lastJson(ended(await home.run(...patient)));
+    assert.deepEqual([again.objects, again.learned], [0, planned.learned]);
     assert.ok(runs.includes(kept));
   });
 
   it('a run is deleted with its histories, and nothing but the record of that is left', async () => {
     const gone = kept;
-    const planned = lastJson(ended(await home.run('delete', gone, '--json')));
-    assert.deepEqual([planned.deleted, planned.runs], [false, [gone]]);
-    assert.ok(planned.histories >= 2, `${planned.histories} histories`);
-    const { objects } = lastJson(ended(await home.run('delete', gone, '--yes', '--json')));
-    assert.equal(objects, planned.objects);
-    for (const command of ['status', 'explain']) {
-      assert.match((await home.run(command, gone)).stderr, /\[RUN_UNKNOWN\]/, command);
-    }
+    const { runs, histories, objects } = lastJson(ended(await home.run('delete', gone, '--yes', '--json')));
+    assert.deepEqual(runs, [gone]);
+    assert.ok(histories >= 2 && objects > 3, `${histories} histories, ${objects} objects`);
+    assert.match((await home.run('status', gone)).stderr, /\[RUN_UNKNOWN\]/);
     assert.match(ended(await home.run('delete', gone)).stdout, /Nothing is left in the store\./);
-    assert.match((await home.run('delete', 'a-run-of-nobody')).stderr, /\[RUN_UNKNOWN\]/);
     const lines = ended(await home.run('audit'))
       .stdout.trim()
       .split('\n')
