@@ -7,6 +7,7 @@ import {
   startChild,
   upsertSearchAttributes,
   type Workflow,
+  workflowInfo,
 } from '@temporalio/workflow';
 import { MESSAGES, WORKFLOWS } from '../contracts/messages.ts';
 import type { ControlState, PipelineInput, PipelineResult, TrainingPhase } from '../contracts/pipeline.ts';
@@ -38,31 +39,36 @@ export interface Relay {
 
 interface Child {
   readonly tell: (message: string, ...args: unknown[]) => void;
-  /** Null where it trains nothing. */
-  phase: TrainingPhase | null;
+  /** Whether it is a run of the pipeline. */
+  readonly trains: boolean;
   stopping: boolean;
 }
 
 export function openRelay(epochs: number, board: Board): Relay {
   const children = new Map<string, Child>();
   let [paused, extendedTo]: [boolean, number | null] = [false, null];
-  let [expected, trained] = [Number.POSITIVE_INFINITY, 0];
+  let expected = Number.POSITIVE_INFINITY;
+  /** Of every run so far, the ended ones too: a run's news may come before that it has started. */
+  const phases = new Map<string, TrainingPhase>();
 
+  type Entry = readonly [id: string, child: Child];
+  const entries = (pick: (child: Child, phase: TrainingPhase) => boolean): Entry[] =>
+    [...children].filter(([id, child]) => pick(child, phases.get(id) ?? 'before'));
+  const atWork = () => entries(({ trains }, phase) => trains && phase === 'tuning');
+  const extensible = () => entries(({ trains, stopping }, phase) => trains && phase !== 'after' && !stopping);
+  const trained = (): number => [...phases.values()].filter((phase) => phase === 'after').length;
+  const hasMore = (): boolean =>
+    trained() + entries(({ trains }, phase) => trains && phase !== 'after').length < expected;
   const state = (): ControlState => {
-    const stopping = [...children.values()].some((child) => child.phase === 'tuning' && child.stopping);
+    const stopping = atWork().some(([, child]) => child.stopping);
     return { paused, stopping, epochs: extendedTo };
   };
   /** Tells these children, and answers with who they are. */
-  const tell = (which: readonly [string, Child][], message: string, ...args: unknown[]): ControlState => {
+  const tell = (which: readonly Entry[], message: string, ...args: unknown[]): ControlState => {
     for (const [, child] of which) child.tell(message, ...args);
     board.asked(state());
     return { ...state(), told: which.map(([id]) => id) };
   };
-  const those = (pick: (child: Child) => boolean): [string, Child][] => [...children].filter(([, one]) => pick(one));
-  const atWork = () => those(({ phase }) => phase === 'tuning');
-  const extensible = () => those(({ phase, stopping }) => phase !== null && phase !== 'after' && !stopping);
-  const hasMore = (): boolean =>
-    trained + those(({ phase }) => phase === 'before' || phase === 'tuning').length < expected;
 
   const setPaused = (now: boolean) => (): ControlState => {
     paused = now;
@@ -74,7 +80,7 @@ export function openRelay(epochs: number, board: Board): Relay {
   heed(
     MESSAGES.stop,
     () => {
-      refuseIf(trained === expected, 'the training has ended');
+      refuseIf(trained() === expected, 'the training has ended');
       refuseIf(atWork().length === 0, 'no training is at work: wait for it, or cancel the run');
       refuseIf(
         atWork().every(([, { stopping }]) => stopping),
@@ -91,7 +97,7 @@ export function openRelay(epochs: number, board: Board): Relay {
     MESSAGES.extend,
     (to: number) => {
       refuseNoEpochs(to);
-      refuseIf(trained === expected, 'the training has ended: start a run with more `training.epochs`');
+      refuseIf(trained() === expected, 'the training has ended: start a run with more `training.epochs`');
       refuseIf(extensible().length === 0 && !hasMore(), 'the training is being stopped');
       refuseFewer(to, extendedTo ?? epochs);
     },
@@ -101,32 +107,30 @@ export function openRelay(epochs: number, board: Board): Relay {
     },
   );
   setHandler(trainingSignal, ({ run, phase }) => {
-    const child = children.get(run);
-    if (!child) return;
-    if (phase === 'after' && child.phase !== 'after') trained += 1;
-    child.phase = phase;
+    if (!run.startsWith(`${workflowInfo().workflowId}/`)) return;
+    phases.set(run, phase);
     const { stopping, epochs: to } = state();
     if (paused || stopping || to !== null) board.asked(state());
   });
 
   const follow = async <T extends Workflow>(
     handle: ChildWorkflowHandle<T>,
-    phase: TrainingPhase | null,
+    trains: boolean,
     startedWith: number | null = null,
   ) => {
     // Best effort: a child that has ended needs no telling.
     const tell: Child['tell'] = (message, ...args) =>
       void handle.signal(defineSignal<unknown[]>(message), ...args).catch(() => undefined);
-    const child: Child = { tell, phase, stopping: false };
+    const child: Child = { tell, trains, stopping: false };
     children.set(handle.workflowId, child);
     // What was asked while it was being started.
     if (paused) tell(MESSAGES.pause);
-    if (phase !== null && extendedTo !== startedWith) tell(MESSAGES.extend, extendedTo);
+    if (trains && extendedTo !== startedWith) tell(MESSAGES.extend, extendedTo);
     try {
       return await handle.result();
     } finally {
       children.delete(handle.workflowId);
-      if (phase !== null && child.phase !== 'after') trained += 1;
+      if (trains) phases.set(handle.workflowId, 'after');
       if (child.stopping) board.asked(state());
     }
   };
@@ -141,9 +145,9 @@ export function openRelay(epochs: number, board: Board): Relay {
         workflowId,
         args: [{ ...input, ...(to !== null && { extendedTo: to }) }],
       });
-      return follow(handle, 'before', to);
+      return follow(handle, true, to);
     },
-    following: (child) => follow(child, null),
+    following: (child) => follow(child, false),
     expect: (runs) => {
       expected = runs;
     },

@@ -281,6 +281,7 @@ describe('a run that people ask for something', { skip: await withoutTools('temp
       await ask(run, MESSAGES.resume);
       await until(() => begun.filter((name) => name === 'slice').length === FOLDS * PATIENTS.length);
       assert.deepEqual(await foldsTold(ask(run, MESSAGES.pause), run), [2, 3]);
+      for (const fold of [1, 2]) await until(() => isPaused(foldWorkflowId(run.workflowId, fold)));
       held = 'pool';
       await rests();
       assert.equal(begun.at(-1), 'slice', 'both folds stand still');
