@@ -46,6 +46,8 @@ async function disturb(ids: readonly FaultId[], times: number, { seed: given, js
   const say = (line: string): void => void (json ? process.stderr : process.stdout).write(`${line}\n`);
   const path = [join(stateDirOf(process.env), 'bin'), process.env.PATH].join(delimiter);
   const prepared = await prepareRun(RunConfig.parse(faultyConfig(EPOCHS)));
+  // Servers and workers end with this process.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(EXIT.interrupted));
   const ground = await Ground.open(prepared, { ...process.env, PATH: path });
   const outcomes: Outcome[] = [];
   try {

@@ -4,9 +4,12 @@ import type { ProofWorker } from '../../cli/resume-proof/installation.ts';
 import type { Fault, Place } from './fault.ts';
 import { drawIn, type Limit, onOwnDisk, seenBy, withoutLimits, withoutOwnDisk } from './limits.ts';
 
-/** Time for a few attempts in vain, of which each waits twice as long as the one before it. */
-const TRIES_SECONDS = 90;
-const TRIES = 12;
+/**
+ * Time for attempts in vain, of which each waits twice as long as the one before it. A worker that lacks something fails soon, and so
+ * takes more than its share of what is tried again, also where another one has enough.
+ */
+const TRIES_SECONDS = 120;
+const TRIES = 24;
 /** More than any disk of these has; files that are empty come after them. */
 const FULL_MEBIBYTES = 128;
 

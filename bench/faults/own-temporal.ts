@@ -42,7 +42,10 @@ export class OwnTemporal {
       ...['--db-filename', join(this.#folder, 'temporal.db')],
       ...settings.flatMap((setting) => ['--dynamic-config-value', setting]),
     ];
-    this.#child = spawn(this.#command, args, { stdio: 'ignore' });
+    const child = spawn(this.#command, args, { stdio: 'ignore' });
+    this.#child = child;
+    // Not to outlive whoever started it.
+    process.once('exit', () => child.kill('SIGKILL'));
     for (const end = Date.now() + READY_MS; !(await this.#answers()); await sleep(20)) {
       if (Date.now() > end) throw new Error(`no Temporal server after ${READY_MS / 1000} s`);
     }
