@@ -119,7 +119,7 @@ export class Ground {
       const { retries, violations } = await inspected(runs, fault.retries, scene.bucket, installation);
       return { ...outcome([...differences(untouched.account, account), ...violations], retries), seconds };
     } catch (error) {
-      return outcome([error instanceof Error ? error.message : String(error)]);
+      return outcome([sentenceOf(error)]);
     } finally {
       await installation.stopWorkers();
       for (const close of closing) await close();
@@ -140,6 +140,12 @@ export class Ground {
   async #input(bucket: ProofBucket): Promise<PipelineInput> {
     return pipelineInput(this.#prepared, bucket);
   }
+}
+
+/** A run's failure says only that there is one; what lies behind it says which. */
+function sentenceOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }
 
 /** Null where it takes longer. */
