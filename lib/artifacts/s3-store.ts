@@ -19,7 +19,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { Fault } from '../fault.ts';
-import { repeatedWhereClockIsOff } from './clock.ts';
+import { repeatedWhereClockWasOff } from './clock.ts';
 import { hashedOnce } from './digests.ts';
 import { changedWhileStored, readParts } from './parts.ts';
 import { type ObserveRequests, observed } from './requests.ts';
@@ -384,7 +384,7 @@ function openClient(options: S3StoreOptions, timeoutMs: number): S3Client {
         credentials: { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) },
       }),
   });
-  client.middlewareStack.add(repeatedWhereClockIsOff, { step: 'initialize', name: 'repeatedWhereClockIsOff' });
+  client.middlewareStack.add(repeatedWhereClockWasOff(client.config), { step: 'initialize', name: 'clock' });
   client.middlewareStack.add(hashedOnce, { step: 'build', name: 'hashedOnce' });
   if (observe) client.middlewareStack.add(observed(observe), { step: 'initialize', name: 'observe' });
   return client;
