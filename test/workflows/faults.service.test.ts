@@ -4,7 +4,7 @@ import { faultyConfig } from '../../bench/faults/config.ts';
 import { type Fault, inTurn } from '../../bench/faults/fault.ts';
 import { S3_FAULTS } from '../../bench/faults/fault-proxy.ts';
 import { Ground } from '../../bench/faults/ground.ts';
-import { fullDisk, limitReached, memoryGone } from '../../bench/faults/machines.ts';
+import { fullDisk, limitReached } from '../../bench/faults/machines.ts';
 import { serverAway, troubledStore } from '../../bench/faults/servers.ts';
 import { zombie } from '../../bench/faults/workers.ts';
 import { prepareRun } from '../../cli/config/prepare.ts';
@@ -25,8 +25,8 @@ const FAULTS: [claim: string, fault: Fault][] = [
   ['F4: one request to the store in twelve goes wrong, in nine ways', troubledStore(S3_FAULTS, 12, SEED, 20)],
   ['F5: a worker that was taken for dead wakes up beside its successor, and changes nothing', zombie(5, 0)],
   [
-    'F7, F8: a worker’s disk is full, then it has no memory, and then no file handles',
-    inTurn([fullDisk('size=64m', 'room'), memoryGone(5), limitReached('nofile', 0, 10, ['WORKER_FILE_HANDLES'])]),
+    'F7: a worker’s disk is full, and then it has no file handles',
+    inTurn([fullDisk('size=64m', 'room'), limitReached('nofile', 0, 10, ['WORKER_FILE_HANDLES'])]),
   ],
 ];
 
