@@ -1,24 +1,15 @@
 import { createHash } from 'node:crypto';
+import type { VoxelArray } from './nifti.ts';
 
 /** Voxels converted at a time: 1 MiB, so that no volume is ever held as floats as a whole. */
 const CHUNK = 2 ** 18;
 const IS_BIG_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 0;
 
-type Voxels =
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | Float32Array
-  | Float64Array;
-
 /**
  * SHA-256 (hex) of voxels as little-endian float32, in the order in which the pieces come. Of a scan's canonical (RAS+) voxels,
  * first axis fastest, it names the scan by its content alone: not by the file's data type, axis order or compression.
  */
-export function voxelDigest(pieces: Iterable<Voxels>): string {
+export function voxelDigest(pieces: Iterable<VoxelArray>): string {
   const hash = createHash('sha256');
   const chunk = new Float32Array(CHUNK);
   for (const piece of pieces) {

@@ -8,6 +8,7 @@ import { type GcPlan, planGc } from '../../../lib/artifacts/gc.ts';
 import { chainKey, memoKey } from '../../../lib/artifacts/keys.ts';
 import { artifactRefsIn } from '../../../lib/artifacts/manifest.ts';
 import { MemoryStore } from '../../../lib/artifacts/memory-store.ts';
+import { dyingAfter } from '../../helpers/dying-store.ts';
 import { SCANS, type TinyRun, tinyRun } from '../../helpers/tiny-pipeline.ts';
 
 const DAY_MS = 86_400_000;
@@ -214,19 +215,13 @@ describe('garbage collection', () => {
     const planned = await plan();
     for (let killedAt = 0; killedAt < planned.doomed.length; killedAt += 5) {
       const copy = await copyOf(store);
-      let left = killedAt;
-      const deleteMany = copy.deleteMany.bind(copy);
-      copy.deleteMany = async (batch) => {
-        await deleteMany(batch.slice(0, left));
-        if (batch.length > left) throw new Error('killed');
-        left -= batch.length;
-      };
+      const revive = dyingAfter(copy, killedAt);
       await assert.rejects(collect(copy, planned, none), /killed/);
       for await (const { key } of copy.list('memo/')) {
         const { value } = JSON.parse(Buffer.from((await copy.get(key))!.bytes).toString());
         for (const ref of artifactRefsIn(value)) assert.ok(await copy.head(ref.key), `killed at ${killedAt}: ${key}`);
       }
-      copy.deleteMany = deleteMany;
+      revive();
       await collect(copy, await planGc(copy, POLICY, [], TODAY), none);
       assert.deepEqual((await planGc(copy, POLICY, [], TODAY)).doomed, []);
       assert.equal(await sizeOf(copy), planned.staying.objects);

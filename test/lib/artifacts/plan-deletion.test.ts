@@ -13,6 +13,7 @@ import {
   planDeletion,
 } from '../../../lib/artifacts/plan-deletion.ts';
 import { readContent } from '../../../lib/artifacts/store-content.ts';
+import { dyingAfter } from '../../helpers/dying-store.ts';
 import { copyOf, findText, keysOf } from '../../helpers/store-text.ts';
 import { type StoredPatient, type StoredRunOptions, storedRun } from '../../helpers/stored-run.ts';
 
@@ -163,18 +164,12 @@ describe('the deletion of a run', () => {
     const pending = planned.doomed.flatMap(({ key }) => (key.startsWith('cas/') ? [key] : []));
     for (let killedAt = 0; killedAt < planned.doomed.length; killedAt += 3) {
       const copy = await copyOf(store);
-      let left = killedAt;
-      const deleteMany = copy.deleteMany.bind(copy);
-      copy.deleteMany = async (batch) => {
-        await deleteMany(batch.slice(0, left));
-        if (batch.length > left) throw new Error('killed');
-        left -= batch.length;
-      };
+      const revive = dyingAfter(copy, killedAt);
       await assert.rejects(
         collect(copy, planned, async () => []),
         /killed/,
       );
-      copy.deleteMany = deleteMany;
+      revive();
       await collect(copy, await plan(['gone'], { pending, from: copy }), async () => []);
       assert.deepEqual(await keysOf(copy), expected, `killed at ${killedAt}`);
     }

@@ -10,6 +10,7 @@ import { readContent } from '../../../lib/artifacts/store-content.ts';
 import { strikePatients } from '../../../lib/artifacts/strike-patient.ts';
 import { type PatientTrace, tracePatient } from '../../../lib/artifacts/trace-patient.ts';
 import { shardDigests } from '../../../lib/dataset/shards.ts';
+import { dyingAfter } from '../../helpers/dying-store.ts';
 import { copyOf, findText, keysOf } from '../../helpers/store-text.ts';
 import { keyOf, type StoredPatient, type StoredRunOptions, storedRun } from '../../helpers/stored-run.ts';
 
@@ -178,15 +179,9 @@ describe('the deletion of a patient', () => {
     const expected = await keysOf(whole);
     for (let killedAt = 0; killedAt < planned.doomed.length; killedAt += 3) {
       const copy = await copyOf(store);
-      let left = killedAt;
-      const deleteMany = copy.deleteMany.bind(copy);
-      copy.deleteMany = async (batch) => {
-        await deleteMany(batch.slice(0, left));
-        if (batch.length > left) throw new Error('killed');
-        left -= batch.length;
-      };
+      const revive = dyingAfter(copy, killedAt);
       await assert.rejects(carryOut(copy, planned), /killed/);
-      copy.deleteMany = deleteMany;
+      revive();
       await carryOut(copy, await plan(await trace(MARKER, copy, pending), [], copy));
       assert.deepEqual(await keysOf(copy), expected, `killed at ${killedAt}`);
     }
